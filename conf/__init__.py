@@ -1,0 +1,1 @@
+"""The configuration files; see config.yaml."""

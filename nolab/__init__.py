@@ -1,0 +1,23 @@
+"""nolab: train neural operators for less.
+
+The same power as the command line, for notebooks: ``compose``, ``train``, ``resume``, ``load_run``.
+"""
+
+import importlib
+from typing import Any
+
+__all__ = ["compose", "load_run", "resume", "train"]
+
+_HOMES = {
+    "compose": "nolab.composition",
+    "train": "nolab.training.train",
+    "resume": "nolab.training.train",
+    "load_run": "nolab.runs",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded when first used: `nolab --help` must not wait for PyTorch.
+    if name not in _HOMES:
+        raise AttributeError(f"module 'nolab' has no attribute '{name}'")
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,0 +1,75 @@
+"""`nolab COMMAND ...`: dispatch only."""
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from nolab.errors import InputError, RunFailure, unknown
+
+COMMANDS = {
+    "train": "train a model: Hydra overrides, -m for sweeps",
+    "generate": "make a data set's store ahead of training: Hydra overrides",
+    "evaluate": "errors of a finished run, also on grids finer than it was trained on",
+    "predict": "apply a finished run's model to inputs in a file",
+    "info": "what can be chosen, what a config would do, what a data file holds",
+}
+
+HELP = """nolab: train neural operators for less.
+
+Usage: nolab COMMAND ...
+
+{commands}
+
+Start here:
+  nolab train                                   the default run: Darcy flow, FNO, nested MLMC
+  nolab train sampling=fine budget.seconds=60   choose groups and set keys
+  nolab train -m delta=1,2,4 seed=0,1,2         a sweep
+  nolab train --help                            every group and its choices
+  nolab train --cfg job delta=4                 the composed config, without running it
+
+Tab completion:  eval "$(nolab -sc install=bash)"   (bash; zsh and fish alike)
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command. Exit code 0 on success, 1 on a failed run, 2 on bad input.
+
+    With ``NOLAB_TRACEBACK=1`` errors keep their traceback.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        rows = "\n".join(f"  {name:10} {text}" for name, text in COMMANDS.items())
+        print(HELP.format(commands=rows))
+        return 0
+    try:
+        return _dispatch(arguments)
+    except (InputError, RunFailure) as error:
+        if os.environ.get("NOLAB_TRACEBACK") == "1":
+            raise
+        print(f"nolab: {error}", file=sys.stderr)
+        return 2 if isinstance(error, InputError) else 1
+    except KeyboardInterrupt:
+        print("nolab: interrupted", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # the reader of our output has gone, e.g. `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _dispatch(arguments: list[str]) -> int:
+    name, rest = arguments[0], arguments[1:]
+    if name in ("-sc", "--shell-completion", "--shell_completion"):
+        return importlib.import_module("nolab.commands._completion").main(arguments)
+    if name in ("-V", "--version"):
+        from importlib.metadata import version
+
+        print(f"nolab {version('nolab')}")
+        return 0
+    if name.startswith("-"):
+        raise InputError(f"the command comes first: nolab train {' '.join(arguments)}")
+    if name not in COMMANDS:
+        if "=" in name:
+            raise InputError(f"the command comes first: nolab train {' '.join(arguments)}")
+        raise unknown("command", name, COMMANDS)
+    return importlib.import_module(f"nolab.commands.{name}").main(rest)

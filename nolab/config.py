@@ -1,0 +1,300 @@
+"""The typed schema behind ``conf/``: unknown keys, wrong types and bad ranges stop here.
+
+YAML composes (Hydra), :func:`validate` turns the result into a :class:`RunConfig`. Groups whose
+choices have options of their own (model, sampling, a generated data set's problem) take them from
+the ``Options`` of the part that is named.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from nolab import registry
+from nolab.data.batcher import Residency
+from nolab.data.hierarchy import HierarchyOptions
+from nolab.errors import InputError, unknown
+from nolab.grid import Placement
+from nolab.points import PointOptions
+from nolab.schema import check, from_mapping
+
+
+@dataclass(frozen=True)
+class Part:
+    """A choice with options of its own: a part of nolab by name, or a user's class by path."""
+
+    name: str
+    """Name of the part, or the dotted path of `_target_`."""
+    options: Any
+    """The part's validated ``Options``, or the keyword arguments of `_target_`."""
+    is_target: bool = False
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """Keys that every data set has."""
+
+    finest: int | list[int] | None = None
+    """Finest grid of the hierarchy; null takes the finest one that the training split holds."""
+    residency: Residency = "auto"
+    """Where the pyramid lives: auto, device, host or stream."""
+    memory_gib: float | None = None
+    """Budget of `residency=auto` in GiB; null takes half of the free memory."""
+
+    def __post_init__(self) -> None:
+        check(self.memory_gib is None or self.memory_gib >= 0, "memory_gib", self.memory_gib, ">= 0 or null")
+
+
+@dataclass(frozen=True)
+class GeneratedOptions:
+    """Data that nolab makes itself (`dataset.problem`)."""
+
+    problem: str
+    """Name of a problem, see `nolab info`."""
+    n_train: int = 512
+    """Training samples."""
+    n_test: int = 128
+    """Test samples."""
+    seed: int = 0
+    """Seed of the data, apart from the run's."""
+    workers: int = 0
+    """Threads that generate; 0 takes one per core. The data do not depend on it."""
+
+    def __post_init__(self) -> None:
+        check(self.n_train >= 1, "n_train", self.n_train, ">= 1")
+        check(self.n_test >= 1, "n_test", self.n_test, ">= 1")
+        check(self.seed >= 0, "seed", self.seed, ">= 0")
+        check(self.workers >= 0, "workers", self.workers, ">= 0")
+
+
+@dataclass(frozen=True)
+class FileOptions:
+    """Data that the user has (`dataset.path`): a nolab store, or a folder of `.pt` dictionaries."""
+
+    path: str
+    """A `.h5` store of nolab, or a folder of files named like darcy_train_16.pt."""
+    placement: Placement = "periodic"
+    """Where the samples of `.pt` files lie on each axis: nodal, cell or periodic."""
+
+
+@dataclass(frozen=True)
+class DatasetConfig:
+    """A data set: where it comes from and how it is held."""
+
+    origin: GeneratedOptions | FileOptions | Part
+    problem: Any
+    """The problem's validated options where the data are generated, else None."""
+    held: DataOptions
+
+
+@dataclass(frozen=True)
+class PrecisionOptions:
+    mode: str = "fp32"
+    """fp32, tf32 or amp_bf16 (checked against the device)."""
+
+
+@dataclass(frozen=True)
+class OptimizerOptions:
+    name: Literal["adamw", "adam"] = "adamw"
+    """adamw decouples the weight decay, adam adds it to the gradient."""
+    lr: float = 5e-3
+    """Peak learning rate."""
+    weight_decay: float = 1e-4
+    """Weight decay."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """Decay rates of the moment estimates."""
+    clip_norm: float | None = None
+    """Largest norm of the gradient; null does not clip."""
+    ema: float | None = None
+    """Decay of an exponential moving average of the weights, evaluated instead of them; null: none."""
+
+    def __post_init__(self) -> None:
+        check(0 < self.lr < float("inf"), "lr", self.lr, "> 0")
+        check(self.weight_decay >= 0, "weight_decay", self.weight_decay, ">= 0")
+        check(all(0 <= b < 1 for b in self.betas), "betas", self.betas, "two numbers in [0, 1)")
+        check(self.clip_norm is None or self.clip_norm > 0, "clip_norm", self.clip_norm, "> 0 or null")
+        check(self.ema is None or 0 < self.ema < 1, "ema", self.ema, "in (0, 1) or null")
+
+
+@dataclass(frozen=True)
+class SchedulerOptions:
+    name: Literal["constant", "cosine", "step"] = "cosine"
+    """Learning rate over the run's progress (its share of the budget)."""
+    warmup: float = 0.0
+    """Share of the run in which the rate rises linearly from zero."""
+    final: float = 0.0
+    """cosine: last rate as a share of the peak."""
+    gamma: float = 0.5
+    """step: factor at each drop."""
+    drops: int = 4
+    """step: number of drops, evenly spaced."""
+
+    def __post_init__(self) -> None:
+        check(0 <= self.warmup < 1, "warmup", self.warmup, "in [0, 1)")
+        check(0 <= self.final <= 1, "final", self.final, "in [0, 1]")
+        check(0 < self.gamma <= 1, "gamma", self.gamma, "in (0, 1]")
+        check(self.drops >= 1, "drops", self.drops, ">= 1")
+
+
+@dataclass(frozen=True)
+class LossOptions:
+    name: Literal["rel_l2", "mse", "h1"] = "rel_l2"
+    """rel_l2: relative L2; mse: mean square, whose N_eval estimate is unbiased; h1: relative H1."""
+
+
+@dataclass(frozen=True)
+class BudgetOptions:
+    """When training ends: at whichever is reached first; null ones do not count."""
+
+    steps: int | None = None
+    """Optimizer steps."""
+    epochs: float | None = None
+    """Passes of a step's largest draw over the training set."""
+    seconds: float | None = None
+    """Seconds of training (the clock's `train` bucket)."""
+    target_error: float | None = None
+    """Relative L2 at the finest level, checked at each evaluation."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            check(value is None or 0 < value < float("inf"), field.name, value, "> 0 or null")
+        if self.steps is None and self.epochs is None and self.seconds is None:
+            raise InputError("budget: one of budget.steps, budget.epochs and budget.seconds has to be set")
+
+
+@dataclass(frozen=True)
+class EvaluationOptions:
+    times: int = 10
+    """Evaluations on the test set, evenly spaced over the run; the last is at its end."""
+    checkpoint_seconds: float = 300.0
+    """Longest time between two checkpoints; each evaluation writes one too."""
+
+    def __post_init__(self) -> None:
+        check(self.times >= 1, "times", self.times, ">= 1")
+        check(self.checkpoint_seconds > 0, "checkpoint_seconds", self.checkpoint_seconds, "> 0")
+
+
+@dataclass(frozen=True)
+class TrackingOptions:
+    sink: Literal["wandb", "none"] = "wandb"
+    """wandb: online when logged in, else offline; none: files only. Files are always written."""
+    project: str = "nolab"
+    """W&B project."""
+    entity: str | None = None
+    """W&B user or team; null takes the account's default."""
+    group: str | None = None
+    """W&B group; null takes the sweep's id."""
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """A whole run, validated."""
+
+    model: Part
+    dataset: DatasetConfig
+    hierarchy: HierarchyOptions
+    sampling: Part
+    points: PointOptions
+    precision: PrecisionOptions
+    optimizer: OptimizerOptions
+    scheduler: SchedulerOptions
+    loss: LossOptions
+    budget: BudgetOptions
+    evaluation: EvaluationOptions
+    tracking: TrackingOptions
+    name: str
+    """First folder below `output_dir`."""
+    delta: float
+    """Sampling factor δ, read by the groups that have one."""
+    neval: int | None
+    """N_eval, read by `points`."""
+    seed: int
+    """Of initialisation, sample order and points."""
+    device: str
+    """auto, cpu, cuda or cuda:<index>."""
+    deterministic: bool
+    """Only deterministic kernels: same bits on the same machine, slower on a GPU."""
+    compile: bool
+    """Compile the model with torch.compile."""
+    output_dir: str
+    """Root of run directories."""
+    data_dir: str
+    """Root of stores."""
+    resume: str | None
+    """A run directory to go on with."""
+
+    def __post_init__(self) -> None:
+        check(1 <= self.delta < float("inf"), "delta", self.delta, "a number >= 1")
+        check(self.neval is None or self.neval >= 1, "neval", self.neval, ">= 1 or null (all points)")
+        check(self.seed >= 0, "seed", self.seed, ">= 0")
+        check(_is_folder_name(self.name), "name", self.name, "a plain folder name")
+        if self.loss.name == "h1" and self.points.neval is not None:
+            raise InputError(
+                f"loss: h1 takes derivatives on the whole grid and can't use neval={self.points.neval}; "
+                "use loss=rel_l2 or loss=mse, or neval=null"
+            )
+
+
+def validate(config: Mapping[str, Any]) -> RunConfig:
+    """The resolved config as a :class:`RunConfig`.
+
+    Raises
+    ------
+    InputError : naming the key, what was given, what is allowed and the nearest valid name.
+    """
+    values = dict(config)
+    values["model"] = _part(values.get("model"), "nolab.models", "model", "name")
+    values["sampling"] = _part(values.get("sampling"), "nolab.estimators", "sampling", "estimator")
+    values["dataset"] = _dataset(values.get("dataset"))
+    return from_mapping(RunConfig, values)
+
+
+def _part(group: Any, package: str, key: str, selector: str) -> Part:
+    values = _group(group, key)
+    if "_target_" in values:
+        target = values.pop("_target_")
+        return Part(str(target), values, is_target=True)
+    name = _pop(values, selector, key)
+    module = registry.load(package, name, f"{key}.{selector}")
+    return Part(name, from_mapping(module.Options, values, key))
+
+
+def _dataset(group: Any) -> DatasetConfig:
+    values = _group(group, "dataset")
+    held = from_mapping(DataOptions, _take(values, DataOptions), "dataset")
+    if "_target_" in values:
+        return DatasetConfig(_part(values, "", "dataset", ""), None, held)
+    if "problem" not in values:
+        if values.get("path") is None:
+            raise InputError(
+                "dataset.path: missing; give the folder or file that holds the data: dataset.path=…"
+            )
+        return DatasetConfig(from_mapping(FileOptions, values, "dataset"), None, held)
+    problem = registry.load("nolab.problems", values["problem"], "dataset.problem")
+    allowed = [f.name for cls in (DataOptions, GeneratedOptions, problem.Options) for f in fields(cls)]
+    for name in values:
+        if name not in allowed:
+            raise unknown(f"dataset.{name}", name, allowed)
+    origin = from_mapping(GeneratedOptions, _take(values, GeneratedOptions), "dataset")
+    return DatasetConfig(origin, from_mapping(problem.Options, values, "dataset"), held)
+
+
+def _take(values: dict[str, Any], cls: type) -> dict[str, Any]:
+    return {f.name: values.pop(f.name) for f in fields(cls) if f.name in values}
+
+
+def _group(value: Any, key: str) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise InputError(f"{key}: expected a config group, got {value!r}; see `nolab info` for the choices")
+    return dict(value)
+
+
+def _pop(values: dict[str, Any], selector: str, key: str) -> Any:
+    if selector not in values:
+        raise InputError(f"{key}.{selector}: missing")
+    return values.pop(selector)
+
+
+def _is_folder_name(name: str) -> bool:
+    return bool(name) and Path(name).name == name and name not in (".", "..")

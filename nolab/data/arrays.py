@@ -1,0 +1,72 @@
+"""Fields in memory: what importers and users' own data sets hand to nolab."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from nolab.data.source import Shape
+from nolab.errors import InputError
+from nolab.grid import Domain, shape_name
+
+
+@dataclass(frozen=True)
+class ArraySource:
+    """A :class:`~nolab.data.source.FieldSource` over arrays.
+
+    Parameters
+    ----------
+    domain : the physical domain of every grid.
+    data : per split, per grid shape, input (n, C_in, *shape) and output (n, C_out, *shape). All
+        grids of a split hold the same samples in the same order.
+    input_names, output_names : one name per channel.
+
+    Raises
+    ------
+    InputError : shapes that do not fit each other, no samples, values that are not finite.
+    """
+
+    domain: Domain
+    data: Mapping[str, Mapping[Shape, tuple[np.ndarray, np.ndarray]]]
+    input_names: tuple[str, ...] = ("input",)
+    output_names: tuple[str, ...] = ("output",)
+
+    def __post_init__(self) -> None:
+        for split, levels in self.data.items():
+            if not levels:
+                raise InputError(f"data: split '{split}' holds no grid")
+            counts = {len(field) for fields in levels.values() for field in fields}
+            if len(counts) != 1 or 0 in counts:
+                raise InputError(
+                    f"data: grids of split '{split}' hold different numbers of samples: {sorted(counts)}"
+                )
+            for shape, fields in levels.items():
+                names = (self.input_names, self.output_names)
+                for kind, field, channels in zip(("input", "output"), fields, names, strict=True):
+                    _check_field(f"{split}/{shape_name(shape)}/{kind}", field, (len(channels), *shape))
+
+    def splits(self) -> list[str]:
+        return list(self.data)
+
+    def shapes(self, split: str) -> list[Shape]:
+        return sorted(self.data[split], key=lambda shape: int(np.prod(shape)))
+
+    def count(self, split: str) -> int:
+        return len(next(iter(self.data[split].values()))[0])
+
+    def read(
+        self, split: str, shape: Shape, indices: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        rows = slice(None) if indices is None else indices
+        inputs, outputs = self.data[split][shape]
+        return inputs[rows].astype(np.float32), outputs[rows].astype(np.float32)
+
+
+def _check_field(name: str, field: np.ndarray, expected: tuple[int, ...]) -> None:
+    if field.shape[1:] != expected:
+        raise InputError(
+            f"data: {name} has shape {field.shape}, expected (samples, {', '.join(map(str, expected))})"
+        )
+    if not np.isfinite(field).all():
+        bad = np.unique(np.argwhere(~np.isfinite(field))[:, 0])
+        raise InputError(f"data: {name} holds values that are not finite, in samples {bad[:5].tolist()}")

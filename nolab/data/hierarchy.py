@@ -1,0 +1,155 @@
+"""The resolution hierarchy: an ordered list of levels, coarsest first."""
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from nolab.data.restriction import Restriction, restriction_matrix
+from nolab.data.source import Shape
+from nolab.errors import InputError
+from nolab.grid import Domain, shape_name
+from nolab.schema import check, from_mapping
+
+
+@dataclass(frozen=True)
+class HierarchyOptions:
+    """Config group `hierarchy`."""
+
+    levels: list[Any] | None = None
+    """Levels in any order, each a size (33), a shape ([33, 65]) or a mapping of
+    {size | stride, precision, neval}; null derives `count` levels from the finest one."""
+    count: int | None = 3
+    """Number of levels when `levels` is null: each has half the intervals of the next."""
+    restriction: Restriction = "subsample"
+    """How fields reach a coarser level: subsample, average or spectral."""
+
+    def __post_init__(self) -> None:
+        check(self.levels is not None or self.count is not None, "levels", None, "given where count is null")
+        check(self.count is None or 1 <= self.count <= 12, "count", self.count, "between 1 and 12")
+        check(
+            self.levels is None or len(self.levels) > 0, "levels", self.levels, "a list of at least one level"
+        )
+
+
+@dataclass(frozen=True)
+class LevelOptions:
+    """One entry of ``hierarchy.levels``."""
+
+    size: int | list[int] | None = None
+    """Points per axis: one number for all axes, or one per axis."""
+    stride: int | None = None
+    """Instead of a size: the finest grid's intervals divided by this."""
+    precision: str | None = None
+    """Precision mode of this level; null takes the run's."""
+    neval: int | None = None
+    """N_eval of this level; null takes the run's."""
+
+    def __post_init__(self) -> None:
+        check((self.size is None) != (self.stride is None), "size", self.size, "given, or stride, not both")
+        check(self.stride is None or self.stride >= 1, "stride", self.stride, ">= 1")
+        check(self.neval is None or self.neval >= 1, "neval", self.neval, ">= 1 or null")
+
+
+@dataclass(frozen=True)
+class Level:
+    """One fidelity of the problem."""
+
+    shape: Shape
+    precision: str | None = None
+    neval: int | None = None
+
+    @property
+    def name(self) -> str:
+        return shape_name(self.shape)
+
+    @property
+    def points(self) -> int:
+        return prod(self.shape)
+
+
+@dataclass(frozen=True)
+class Hierarchy:
+    """Levels ordered by their measured size, coarsest first, on one domain."""
+
+    levels: tuple[Level, ...]
+    domain: Domain
+    restriction: Restriction
+
+    @property
+    def finest(self) -> Level:
+        return self.levels[-1]
+
+    def __len__(self) -> int:
+        return len(self.levels)
+
+
+def build_hierarchy(
+    options: HierarchyOptions, domain: Domain, finest: Shape, stored: list[Shape]
+) -> Hierarchy:
+    """Levels of the config on the grids that the data hold.
+
+    Parameters
+    ----------
+    finest : the grid on which `count` and `stride` are based.
+    stored : grids that the training split holds; every level is one of them or a restriction of
+        the finest of them.
+
+    Raises
+    ------
+    InputError : a level that the data can't give, or two levels of one size.
+    """
+    entries = _halvings(options.count, domain, finest) if options.levels is None else options.levels
+    levels = sorted(
+        (_level(entry, i, domain, finest) for i, entry in enumerate(entries)), key=lambda v: v.points
+    )
+    for a, b in zip(levels, levels[1:], strict=False):
+        if a.points == b.points:
+            raise InputError(f"hierarchy.levels: {a.name} and {b.name} have the same number of points")
+    for level in levels:
+        check_restriction(domain, stored, level.shape, options.restriction)
+    return Hierarchy(tuple(levels), domain, options.restriction)
+
+
+def check_restriction(domain: Domain, stored: list[Shape], shape: Shape, method: Restriction) -> None:
+    """Refuse a grid that is neither stored nor a restriction of the finest stored one."""
+    if shape in stored:
+        return
+    finest = stored[-1]
+    if any(n > m for n, m in zip(shape, finest, strict=True)):
+        raise InputError(
+            f"hierarchy: level {shape_name(shape)} is finer than the data, which go up to {shape_name(finest)}; "
+            "lower the level, or make finer data (e.g. dataset.resolution)"
+        )
+    for axis, fine, coarse in zip(domain.axes, finest, shape, strict=True):
+        restriction_matrix(axis, fine, coarse, method)
+
+
+def _halvings(count: int, domain: Domain, finest: Shape) -> list[list[int]]:
+    shapes = [list(finest)]
+    for _ in range(count - 1):
+        intervals = [axis.intervals(n) for axis, n in zip(domain.axes, shapes[0], strict=True)]
+        if any(m % 2 or m < 4 for m in intervals):
+            raise InputError(
+                f"hierarchy.count: {count} levels below {shape_name(finest)} need grids that can be halved "
+                f"{count - 1} times, {shape_name(tuple(shapes[0]))} can't; name the levels: hierarchy.levels=[…]"
+            )
+        shapes.insert(0, [n - m // 2 for n, m in zip(shapes[0], intervals, strict=True)])
+    return shapes
+
+
+def _level(entry: Any, position: int, domain: Domain, finest: Shape) -> Level:
+    where = f"hierarchy.levels[{position}]"
+    mapping = entry if hasattr(entry, "keys") else {"size": entry}
+    options = from_mapping(LevelOptions, mapping, where)
+    if options.stride is not None:
+        shape = tuple(
+            (m := axis.intervals(n)) // options.stride + (n - m)
+            for axis, n in zip(domain.axes, finest, strict=True)
+        )
+    else:
+        shape = (options.size,) * domain.ndim if isinstance(options.size, int) else tuple(options.size)
+    if len(shape) != domain.ndim:
+        raise InputError(f"{where}: {len(shape)} sizes for a domain of {domain.ndim} axes: {list(shape)}")
+    if min(shape) < 3:
+        raise InputError(f"{where}: a level needs at least 3 points per axis, got {shape_name(shape)}")
+    return Level(shape, options.precision, options.neval)

@@ -1,0 +1,71 @@
+"""Errors of a finished run on its test set, at the grids that are asked for."""
+
+from pathlib import Path
+
+import torch
+from omegaconf import OmegaConf
+
+from nolab.config import validate
+from nolab.data.hierarchy import check_restriction
+from nolab.data.normalizer import Normalizer
+from nolab.data.pyramid import Normalizers, normalize_level, read_pyramid
+from nolab.data.source import FieldSource, Shape
+from nolab.errors import InputError
+from nolab.grid import shape_name
+from nolab.runs import Run
+from nolab.training.evaluation import evaluate
+from nolab.training.setup import TEST, open_source, units
+
+
+def evaluate_run(run: Run, shapes: list[Shape] | None = None) -> dict[str, dict[str, float]]:
+    """Mean errors (rel_l2, h1, mse, r2; physical units) of the run's model per grid.
+
+    Parameters
+    ----------
+    shapes : grids; None takes the run's levels and every finer grid that the test split holds.
+        Grids finer than the run's data are made by the data set's generator, when it has one, by
+        naming a finer `dataset.resolution` in the run's config.
+
+    Raises
+    ------
+    InputError : a grid that the data can't give, or data that do not fit the run.
+    """
+    run.model_part()  # refuses code that the run is not trusted with, before its config is validated
+    config = validate(OmegaConf.to_container(run.config, resolve=True))
+    source = open_source(config.dataset, Path(config.data_dir), run.device)
+    if source.domain != run.domain:
+        raise InputError(f"{run.path}: the data set's domain is not the one that the run was trained on")
+    levels = [tuple(shape) for shape in run.state["spec"]["levels"]]
+    if shapes is None:
+        shapes = [*levels, *_finer(source, levels)]
+    for shape in shapes:
+        if len(shape) != source.domain.ndim:
+            raise InputError(
+                f"levels: {shape_name(shape)} does not fit a domain of {source.domain.ndim} axes"
+            )
+        check_restriction(source.domain, source.shapes(TEST), shape, config.hierarchy.restriction)
+    normalizers = _normalizers(run)
+    pyramid = read_pyramid(source, TEST, shapes, config.hierarchy.restriction)
+    return {
+        shape_name(shape): evaluate(
+            run.model,
+            normalize_level(fields, normalizers, source.domain),
+            source.domain,
+            units(normalizers, torch.device(run.device)),
+            config.precision.mode,
+            run.device,
+        )
+        for shape, fields in zip(shapes, pyramid, strict=True)
+    }
+
+
+def _finer(source: FieldSource, levels: list[Shape]) -> list[Shape]:
+    finest = max(torch.Size(level).numel() for level in levels)
+    return [shape for shape in source.shapes(TEST) if torch.Size(shape).numel() > finest]
+
+
+def _normalizers(run: Run) -> Normalizers:
+    values = run.state["spec"]["normalizers"]
+    return Normalizers(
+        *(Normalizer(tuple(values[k]["mean"]), tuple(values[k]["std"])) for k in ("input", "output"))
+    )

@@ -1,0 +1,110 @@
+"""The physical domain and the regular grids on it.
+
+Everything that touches space (coordinates, quadrature, spectral transforms, restriction) asks
+these classes, never the array index: that is what makes the levels of a hierarchy discretise one
+and the same operator.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from nolab.errors import InputError, unknown
+
+Placement = Literal["nodal", "cell", "periodic"]
+"""Where the n samples of an axis [start, stop] lie, with h the spacing:
+
+* ``nodal``: both ends are samples, h = (stop-start)/(n-1); quadrature by the trapezoid rule;
+* ``cell``: centres of n cells, h = (stop-start)/n; uniform quadrature;
+* ``periodic``: the left end is a sample, the right end is left out, h = (stop-start)/n; uniform.
+"""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis of the domain; its grids differ only in their number of samples."""
+
+    placement: Placement = "nodal"
+    start: float = 0.0
+    stop: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.placement not in get_args(Placement):
+            raise unknown("placement", self.placement, get_args(Placement))
+        if not self.start < self.stop:
+            raise InputError(f"axis: start must lie below stop, got [{self.start}, {self.stop}]")
+
+    @property
+    def length(self) -> float:
+        return self.stop - self.start
+
+    def intervals(self, n: int) -> int:
+        """Number of spacings that make up the length: n-1 on a nodal axis, n otherwise."""
+        return n - 1 if self.placement == "nodal" else n
+
+    def coordinates(self, n: int, *, dtype: torch.dtype = torch.float64) -> Tensor:
+        """Coordinates of the n samples, shape (n,), in the units of the domain."""
+        offset = 0.5 if self.placement == "cell" else 0.0
+        steps = torch.arange(n, dtype=torch.float64) + offset
+        return (self.start + steps * (self.length / self.intervals(n))).to(dtype)
+
+    def weights(self, n: int, *, dtype: torch.dtype = torch.float64) -> Tensor:
+        """Quadrature weights of the mean over the axis, shape (n,); they sum to 1."""
+        weights = torch.full((n,), 1.0 / self.intervals(n), dtype=torch.float64)
+        if self.placement == "nodal":
+            weights[0] /= 2
+            weights[-1] /= 2
+        return weights.to(dtype)
+
+
+@dataclass(frozen=True)
+class Domain:
+    """A box in 1, 2 or 3 dimensions: one :class:`Axis` per dimension."""
+
+    axes: tuple[Axis, ...]
+
+    @classmethod
+    def unit(cls, ndim: int, placement: Placement = "nodal") -> "Domain":
+        """The unit interval, square or cube."""
+        return cls(tuple(Axis(placement) for _ in range(ndim)))
+
+    @property
+    def ndim(self) -> int:
+        return len(self.axes)
+
+    def coordinates(self, shape: tuple[int, ...]) -> Tensor:
+        """Coordinates of every sample of the grid, shape (ndim, *shape), float64."""
+        axes = [axis.coordinates(n) for axis, n in zip(self.axes, shape, strict=True)]
+        return torch.stack(torch.meshgrid(*axes, indexing="ij"))
+
+    def weights(self, shape: tuple[int, ...]) -> Tensor:
+        """Quadrature weights of the mean over the domain, shape `shape`, float64, sum 1."""
+        return _outer_weights(self.axes, tuple(shape)).clone()
+
+    def to_dict(self) -> list[dict]:
+        """Plain data for files; :meth:`from_dict` reads it back."""
+        return [{"placement": a.placement, "start": a.start, "stop": a.stop} for a in self.axes]
+
+    @classmethod
+    def from_dict(cls, data: list[dict]) -> "Domain":
+        try:
+            axes = tuple(Axis(str(a["placement"]), float(a["start"]), float(a["stop"])) for a in data)
+        except (KeyError, TypeError) as error:
+            raise InputError(f"domain: not a list of {{placement, start, stop}}: {data!r}") from error
+        return cls(axes)
+
+
+@cache
+def _outer_weights(axes: tuple[Axis, ...], shape: tuple[int, ...]) -> Tensor:
+    weights = torch.ones((), dtype=torch.float64)
+    for axis, n in zip(axes, shape, strict=True):
+        weights = weights[..., None] * axis.weights(n)
+    return weights
+
+
+def shape_name(shape: tuple[int, ...]) -> str:
+    """Name of a level, as in the figures' names: (64, 64) -> '64x64'."""
+    return "x".join(str(n) for n in shape)

@@ -1,0 +1,111 @@
+"""Errors per sample, in physical units, as quadratures over the domain.
+
+Every function takes normalised prediction and target, (B, C, *S) or (B, C, P) at chosen points,
+and returns shape (B,). They serve as training losses and as test errors alike.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nolab.fields import FieldBatch
+
+
+@dataclass(frozen=True)
+class Units:
+    """What turns normalised values into physical ones: value = normalised · std + mean.
+
+    mean, std: (C,), float32, on the device of the fields.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def difference(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """prediction - target in physical units; shapes must be equal (no broadcasting)."""
+        if prediction.shape != target.shape:
+            raise ValueError(f"prediction {tuple(prediction.shape)} and target {tuple(target.shape)} differ")
+        return (prediction - target) * self._like(self.std, target)
+
+    def decode(self, field: Tensor) -> Tensor:
+        """`field` in physical units."""
+        return field * self._like(self.std, field) + self._like(self.mean, field)
+
+    @staticmethod
+    def _like(values: Tensor, field: Tensor) -> Tensor:
+        return values.reshape(-1, *(1,) * (field.ndim - 2))
+
+
+def mse(prediction: Tensor, batch: FieldBatch, units: Units) -> Tensor:
+    """Mean square error over domain and channels. Its mean over random points is unbiased."""
+    return _mean_square(units.difference(prediction, batch.target), batch)
+
+
+def rel_l2(prediction: Tensor, batch: FieldBatch, units: Units) -> Tensor:
+    """Relative L2 error, ‖p - y‖ / ‖y‖, with ‖y‖ over the whole grid even where points are chosen."""
+    return mse(prediction, batch, units).sqrt() / batch.norm.clamp_min(torch.finfo(batch.norm.dtype).tiny)
+
+
+def h1(prediction: Tensor, batch: FieldBatch, units: Units) -> Tensor:
+    """Relative H1 error, √(‖e‖² + ‖∇e‖²) / √(‖y‖² + ‖∇y‖²), on the whole grid only.
+
+    Derivatives by central differences in physical coordinates: one-sided at the ends, wrapped on
+    periodic axes.
+    """
+    error = units.difference(prediction, batch.target)
+    truth = units.decode(batch.target)
+    return (_h1_square(error, batch) / _h1_square(truth, batch)).sqrt()
+
+
+def r2(prediction: Tensor, batch: FieldBatch, units: Units) -> Tensor:
+    """Coefficient of determination of each sample, 1 - ‖p - y‖² / ‖y - mean(y)‖²."""
+    truth = units.decode(batch.target)
+    mean = _channel_means(truth, batch)  # (B, C)
+    spread = truth - mean.reshape(*mean.shape, *(1,) * (truth.ndim - 2))
+    return 1 - mse(prediction, batch, units) / _mean_square(spread, batch)
+
+
+ERRORS = {"rel_l2": rel_l2, "mse": mse, "h1": h1}
+"""Errors that can be trained on, by the name in config group `loss`."""
+
+
+def _mean_square(field: Tensor, batch: FieldBatch) -> Tensor:
+    return _channel_means(field.square(), batch).mean(dim=1)
+
+
+def _channel_means(field: Tensor, batch: FieldBatch) -> Tensor:
+    """Mean over the domain of a field at the batch's points, (B, C)."""
+    weights = quadrature(batch, field)
+    flat = field.flatten(2)  # (B, C, N or P)
+    if batch.points is None:
+        return flat @ weights
+    # Horvitz-Thompson: N/P times the weights of the drawn points is an unbiased mean.
+    chosen = weights[batch.points] * (weights.numel() / batch.points.shape[-1])  # (P,) or (B, P)
+    return flat @ chosen if chosen.ndim == 1 else (flat * chosen[:, None, :]).sum(dim=2)
+
+
+_WEIGHTS: dict[tuple, Tensor] = {}
+
+
+def quadrature(batch: FieldBatch, like: Tensor) -> Tensor:
+    """Quadrature weights of the batch's grid, flat (N,), in the dtype and on the device of `like`."""
+    key = (batch.domain, batch.shape, like.dtype, like.device)
+    weights = _WEIGHTS.get(key)
+    if weights is None:
+        weights = _WEIGHTS[key] = batch.domain.weights(batch.shape).flatten().to(like.device, like.dtype)
+    return weights
+
+
+def _h1_square(field: Tensor, batch: FieldBatch) -> Tensor:
+    total = _mean_square(field, batch)
+    for position, axis in enumerate(batch.domain.axes):
+        total = total + _mean_square(_derivative(field, position + 2, axis), batch)
+    return total
+
+
+def _derivative(field: Tensor, dim: int, axis) -> Tensor:
+    spacing = axis.length / axis.intervals(field.shape[dim])
+    if axis.placement == "periodic":
+        return (field.roll(-1, dim) - field.roll(1, dim)) / (2 * spacing)
+    return torch.gradient(field, spacing=spacing, dim=dim)[0]

@@ -1,0 +1,46 @@
+"""TFNO: the Fourier neural operator with factorised spectral weights.
+
+Kossaifi et al., Multi-Grid Tensorized Fourier Neural Operator for High-Resolution PDEs, TMLR 2024,
+arXiv 2310.00120.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import nn
+
+from nolab.grid import Domain
+from nolab.models._fno import CONSISTENCY, NEVAL_SAVES, FourierOperator, FourierOptions
+from nolab.schema import check
+
+__all__ = ["CONSISTENCY", "NEVAL_SAVES", "Options", "build"]
+
+
+@dataclass(frozen=True)
+class Options(FourierOptions):
+    """Options of the TFNO: those of the FNO and the factorisation of its weights."""
+
+    factorization: Literal["tucker", "cp", "tt"] = "tucker"
+    rank: float = 0.1
+    """Parameters of the factorised weights as a share of the dense ones."""
+    implementation: Literal["factorized", "reconstructed"] = "factorized"
+    """Contract with the factors, or build the dense weight of the kept modes in every forward."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(0 < self.rank <= 1, "rank", self.rank, "in (0, 1]")
+
+
+def build(options: Options, in_channels: int, out_channels: int, domain: Domain) -> nn.Module:
+    """The TFNO for fields of `in_channels` and `out_channels` on grids of `domain`.
+
+    Raises
+    ------
+    InputError : options that do not fit the domain or one another.
+    """
+    factorization = {
+        "factorization": options.factorization,
+        "rank": options.rank,
+        "implementation": options.implementation,
+    }
+    return FourierOperator(options, in_channels, out_channels, domain, factorization)

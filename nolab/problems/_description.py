@@ -1,0 +1,39 @@
+"""What every problem says of its samples, and the random streams that they are drawn from."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nolab.errors import unknown
+from nolab.grid import Domain
+
+SPLITS = ("train", "test", "valid")
+"""The splits, in the order of their stream numbers; a new one goes to the end."""
+
+
+@dataclass(frozen=True)
+class Description:
+    """Names, units and grid of a problem's fields."""
+
+    domain: Domain
+    """The physical domain."""
+    shape: tuple[int, ...]
+    """The grid on which the fields are generated."""
+    input_names: tuple[str, ...]
+    """One name per input channel."""
+    output_names: tuple[str, ...]
+    """One name per output channel."""
+    units: dict[str, str]
+    """Unit of each field, ``"1"`` where it is dimensionless."""
+
+
+def stream(seed: int, split: str, index: int) -> np.random.Generator:
+    """The random stream of one sample: its own, so that no sample depends on the ones before it.
+
+    Raises
+    ------
+    InputError : `split` is not one of :data:`SPLITS`.
+    """
+    if split not in SPLITS:
+        raise unknown("split", split, SPLITS)
+    return np.random.default_rng([seed, SPLITS.index(split), index])

@@ -1,0 +1,219 @@
+"""Runs on disk: their figures, and their models put to use."""
+
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from omegaconf import DictConfig, OmegaConf
+from torch import nn
+from yaml import YAMLError
+
+from nolab.config import Part, validate
+from nolab.data.normalizer import Normalizer
+from nolab.device import choose_device
+from nolab.errors import InputError
+from nolab.fields import FieldBatch
+from nolab.grid import Domain, shape_name
+from nolab.models import build_model
+from nolab.tracking.run_directory import CHECKPOINTS, CONFIG, SUMMARY
+from nolab.training.checkpoint import load_checkpoint
+
+
+def load_run(
+    path: str | Path, *, checkpoint: str = "last", device: str = "auto", trust: bool = False
+) -> "Run":
+    """Open a run directory.
+
+    Parameters
+    ----------
+    checkpoint : ``last`` or ``best``.
+    trust : allow the run's config to name Python code (`_target_`) for the model. Only for runs of
+        your own: that code is imported and called.
+
+    Raises
+    ------
+    InputError : it is no run directory, or its config or checkpoint can't be used.
+    """
+    read_config(Path(path))
+    return Run(Path(path), checkpoint=checkpoint, device=device, trust=trust)
+
+
+def read_config(path: Path) -> DictConfig:
+    """The resolved config of a run.
+
+    Raises
+    ------
+    InputError : there is no such run, or its config is damaged.
+    """
+    if not path.is_dir():
+        raise InputError(f"{path}: no such run directory")
+    file = path / CONFIG
+    if not file.is_file():
+        raise InputError(f"{path}: not a run directory of nolab (it has no {CONFIG})")
+    try:
+        config = OmegaConf.load(file)
+    except (YAMLError, OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{file}: damaged: {str(error).splitlines()[0]}") from error
+    if not isinstance(config, DictConfig):
+        raise InputError(f"{file}: expected a mapping of config keys")
+    return config
+
+
+class Run:
+    """A run directory. Config and figures are read at once, the model when it is first used."""
+
+    def __init__(
+        self, path: Path, *, checkpoint: str = "last", device: str = "auto", trust: bool = False
+    ) -> None:
+        if checkpoint not in ("last", "best"):
+            raise InputError(f"checkpoint: '{checkpoint}' is not known. Valid: last, best.")
+        self.path = path
+        self.device = choose_device(device)
+        self._checkpoint, self._trust = checkpoint, trust
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+    @cached_property
+    def config(self) -> DictConfig:
+        """The resolved config."""
+        return read_config(self.path)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run ended; its summary is written last."""
+        return (self.path / SUMMARY).is_file()
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """The figures of `summary.json`.
+
+        Raises
+        ------
+        InputError : the run is not finished, or the file is damaged.
+        """
+        file = self.path / SUMMARY
+        if not file.is_file():
+            raise InputError(
+                f"{self.path}: not finished (no {SUMMARY}); go on with nolab train resume={self.path}"
+            )
+        try:
+            return json.loads(file.read_text(encoding="utf-8"))
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise InputError(f"{file}: damaged: {error}") from error
+
+    @cached_property
+    def state(self) -> dict[str, Any]:
+        """The checkpoint, on the CPU."""
+        return load_checkpoint(self.path / CHECKPOINTS / f"{self._checkpoint}.pt")
+
+    @cached_property
+    def domain(self) -> Domain:
+        """The physical domain that the model was trained on."""
+        return Domain.from_dict(self._spec["domain"])
+
+    @cached_property
+    def model(self) -> nn.Module:
+        """The trained model in eval mode: the averaged weights, where the run kept them.
+
+        Raises
+        ------
+        InputError : the weights do not fit the config, or the config names code and is not trusted.
+        """
+        part = self.model_part()
+        spec = self._spec
+        names = len(spec["input_names"]), len(spec["output_names"])
+        model = build_model(part.name, part.options, *names, self.domain, is_target=part.is_target)
+        try:
+            model.load_state_dict(self.state["model"])
+            if self.state["ema"] is not None:
+                for parameter, average in zip(model.parameters(), self.state["ema"]["average"], strict=True):
+                    parameter.data.copy_(average)
+        except (RuntimeError, ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{self.path}: the checkpoint does not fit the run's model ({str(error).splitlines()[0]})"
+            ) from error
+        return model.to(self.device).eval()
+
+    def model_part(self) -> Part:
+        """The model's validated config; code is named only by a trusted run."""
+        if "_target_" in self.config.get("model", {}) and not self._trust:
+            raise InputError(
+                f"{self.path}: its model is code outside nolab ({self.config.model._target_}), which is "
+                "imported only if you trust the run: --trust, or load_run(…, trust=True)"
+            )
+        return validate(OmegaConf.to_container(self.config, resolve=True)).model
+
+    @torch.no_grad()
+    def predict(
+        self, inputs: np.ndarray | torch.Tensor, coords: np.ndarray | torch.Tensor | None = None
+    ) -> np.ndarray:
+        """Predict in physical units, on any grid of the run's domain.
+
+        Parameters
+        ----------
+        inputs : (B, C_in, *S), or (B, *S) for one channel.
+        coords : (ndim, *S), the coordinates of the grid; checked against the domain's own, since
+            values on another domain or with other end points would be read wrongly. None: the
+            grid is the domain's with S points.
+
+        Returns
+        -------
+        (B, C_out, *S) float32
+
+        Raises
+        ------
+        InputError : shapes, coordinates or values that the run can't use.
+        """
+        fields = torch.as_tensor(np.asarray(inputs), dtype=torch.float32)
+        fields = self._checked_inputs(fields)
+        if coords is not None:
+            self._check_coords(np.asarray(coords), tuple(fields.shape[2:]))
+        encode, decode = self._normalizer("input").encode, self._normalizer("output").decode
+        outputs = []
+        for chunk in fields.split(16):
+            batch = FieldBatch(torch.from_numpy(encode(chunk.numpy())).to(self.device), self.domain)
+            outputs.append(decode(self.model(batch).float().cpu().numpy()))
+        return np.concatenate(outputs)
+
+    @property
+    def _spec(self) -> dict[str, Any]:
+        try:
+            return self.state["spec"]
+        except KeyError as error:
+            raise InputError(f"{self.path}: the checkpoint says nothing of its data") from error
+
+    def _normalizer(self, which: str) -> Normalizer:
+        values = self._spec["normalizers"][which]
+        return Normalizer(tuple(values["mean"]), tuple(values["std"]))
+
+    def _checked_inputs(self, fields: torch.Tensor) -> torch.Tensor:
+        channels, ndim = len(self._spec["input_names"]), self.domain.ndim
+        if fields.ndim == ndim + 1 and channels == 1:
+            fields = fields.unsqueeze(1)
+        if fields.ndim != ndim + 2 or fields.shape[1] != channels or len(fields) == 0:
+            grid = ", ".join(f"n{i + 1}" for i in range(ndim))
+            raise InputError(f"inputs: shape {tuple(fields.shape)}, expected (samples, {channels}, {grid})")
+        if min(fields.shape[2:]) < 3:
+            raise InputError(
+                f"inputs: a grid needs at least 3 points per axis, got {shape_name(fields.shape[2:])}"
+            )
+        if not torch.isfinite(fields).all():
+            raise InputError("inputs: values that are not finite")
+        return fields
+
+    def _check_coords(self, coords: np.ndarray, shape: tuple[int, ...]) -> None:
+        expected = self.domain.coordinates(shape).numpy()
+        if coords.shape != expected.shape:
+            raise InputError(f"coords: shape {coords.shape}, expected {expected.shape} (axis, then the grid)")
+        spacing = min(
+            axis.length / axis.intervals(n) for axis, n in zip(self.domain.axes, shape, strict=True)
+        )
+        if not np.allclose(coords, expected, rtol=0, atol=1e-3 * spacing):
+            axes = "; ".join(f"{a.placement} on [{a.start:g}, {a.stop:g}]" for a in self.domain.axes)
+            raise InputError(
+                f"coords: not the grid of the run's domain ({axes}); resample the inputs onto it"
+            )

@@ -1,0 +1,230 @@
+"""The spectral convolution layer."""
+
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+import torch
+from neuralop.layers.resample import resample as resample_index
+from neuralop.layers.spectral_convolution import SpectralConv as NeuralopSpectralConv
+from torch import Tensor
+
+from nolab.errors import InputError, unknown
+from nolab.grid import Axis, Domain
+from nolab.spectral import fft, products
+from nolab.spectral.contraction import mix
+from nolab.spectral.modes import INDEX_AXIS, AxisModes, consistent_band, index_band, keep_modes
+from nolab.spectral.resample import resample_linear
+
+Discretization = Literal["consistent", "index"]
+Transform = Literal["auto", "fft", "matmul"]
+Implementation = Literal["factorized", "reconstructed"]
+_FACTORIZATIONS = ("dense", "tucker", "cp", "tt")
+_FEW_MODES = 32
+
+
+class SpectralConv(NeuralopSpectralConv):
+    r"""Fourier layer's integral operator, as one operator seen through any grid of its domain.
+
+    .. math:: (Kf)(x) = \mathrm{Re} \sum_k c_k W_k X_k e^{2πi k·(x-a)/P}, \quad
+              X_k = \frac{1}{P} \int f(x) e^{-2πi k·(x-a)/P} dx
+
+    with a the start of the domain, P the period, W_k a complex (in, out) matrix for each mode
+    and c_k = 2 where the last component of k stands for its mirror image too, else 1. The
+    integral is the quadrature of :class:`nolab.grid.Axis`, so that grids of any size and
+    placement approximate the same operator.
+
+    A drop-in ``conv_module`` for neuraloperator 2.0.0's models, used as
+    ``functools.partial(SpectralConv, domain=domain)``. Parameters, their names and their
+    initialisation are neuraloperator's, so state dicts interchange.
+
+    Parameters
+    ----------
+    in_channels, out_channels, n_modes, max_n_modes, bias, separable, resolution_scaling_factor,
+    rank, factorization, implementation, fixed_rank_modes, decomposition_kwargs, init_std, device :
+        as in neuraloperator; n_modes counts negative and positive frequencies, and n//2 + 1 are
+        stored along the last axis.
+    domain : where the fields live; None is the periodic unit box.
+    discretization :
+        ``consistent`` integrates over the domain, and keeps the modes below the grid's Nyquist
+        frequency. ``index`` is the discrete transform of the n samples, whatever they mean, and
+        keeps the Nyquist frequency: neuraloperator 2.0.0 on even grids, and right on odd ones.
+    period : the transform's period as a multiple of the domain's length, one number or one per
+        axis, at least 1. More than 1 is domain padding that costs no padded memory.
+    transform : ``fft``, ``matmul`` (products with constant cos/sin matrices) or ``auto``:
+        products where the period is not 1 or no axis keeps more than 32 modes, else FFT.
+    complex_data, fno_block_precision : refused unless False and "full".
+
+    Raises
+    ------
+    InputError : an unknown mode, a domain of another dimension, a period below 1 or one that the
+        chosen transform or discretization does not have.
+
+    References
+    ----------
+    Li et al., Fourier Neural Operator for Parametric Partial Differential Equations, ICLR 2021,
+    arXiv 2010.08895. Kossaifi et al., Multi-Grid Tensorized Fourier Neural Operator, TMLR 2024.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        n_modes: int | Sequence[int],
+        *,
+        domain: Domain | None = None,
+        discretization: Discretization = "consistent",
+        period: float | Sequence[float] = 1.0,
+        transform: Transform = "auto",
+        max_n_modes: int | Sequence[int] | None = None,
+        bias: bool = True,
+        separable: bool = False,
+        resolution_scaling_factor: float | list[float] | None = None,
+        rank: float = 0.5,
+        factorization: str | None = None,
+        implementation: Implementation = "reconstructed",
+        fixed_rank_modes: bool | list[int] = False,
+        decomposition_kwargs: dict | None = None,
+        init_std: float | Literal["auto"] = "auto",
+        complex_data: bool = False,
+        fno_block_precision: str = "full",
+        device: torch.device | None = None,
+    ) -> None:
+        _check_modes(discretization, transform, implementation, factorization)
+        if complex_data:
+            raise InputError("complex_data: this spectral convolution is for real fields, got True")
+        if fno_block_precision != "full":
+            raise InputError(
+                f"fno_block_precision: must be full, got {fno_block_precision!r}; "
+                "reduced precision is set by the precision mode of the run"
+            )
+        super().__init__(
+            in_channels,
+            out_channels,
+            n_modes,
+            max_n_modes=max_n_modes,
+            bias=bias,
+            separable=separable,
+            resolution_scaling_factor=resolution_scaling_factor,
+            rank=rank,
+            factorization=factorization,
+            implementation=implementation,
+            fixed_rank_modes=fixed_rank_modes,
+            decomposition_kwargs=decomposition_kwargs,
+            init_std=init_std,
+            device=device,
+        )
+        self.discretization = discretization
+        self.axes = _axes(domain, self.order, discretization)
+        self.periods = _periods(period, self.order, discretization, transform)
+        self._path = transform
+
+    def forward(self, x: Tensor, output_shape: tuple[int, ...] | None = None) -> Tensor:
+        """Apply the operator.
+
+        Parameters
+        ----------
+        x : (B, in_channels, *S), real. Computed in float32 at least, whatever autocast asks.
+        output_shape : points per axis of the output's grid on the same domain; None takes S,
+            scaled by the layer's resolution_scaling_factor if it has one.
+
+        Returns
+        -------
+        (B, out_channels, *output_shape), in the dtype of x.
+        """
+        shape = self._output_shape(x, output_shape)
+        modes = self._modes(tuple(x.shape[2:]), shape)
+        with torch.autocast(x.device.type, enabled=False):
+            field = x.to(torch.promote_types(x.dtype, torch.float32))
+            apply = self._by_products if self._takes_products(modes) else self._by_fft
+            out = apply(field, modes, shape)
+            if self.bias is not None:
+                out += self.bias  # in place: the field is fresh, and another copy of it is not free
+            return out.to(x.dtype)
+
+    def transform(self, x: Tensor, output_shape: tuple[int, ...] | None = None) -> Tensor:
+        """Resample a skip connection's field (B, C, *S) to the grid of the output.
+
+        Multilinear on true coordinates if consistent, neuraloperator's ``resample`` if index.
+        """
+        shape = self._output_shape(x, output_shape)
+        if tuple(x.shape[2:]) == shape:
+            return x
+        if self.discretization == "index":
+            return resample_index(x, 1.0, list(range(2, x.ndim)), output_shape=shape)
+        return resample_linear(x, self.axes, shape)
+
+    def extra_repr(self) -> str:
+        return f"discretization={self.discretization}, periods={self.periods}, transform={self._path}"
+
+    def _by_fft(self, x: Tensor, modes: tuple[AxisModes, ...], shape: tuple[int, ...]) -> Tensor:
+        coefficients = fft.analyse(x, self.axes, modes)  # (B, C, *K)
+        pairs = self._mix(torch.view_as_real(coefficients), modes)  # (B, O, *K, 2)
+        coefficients = torch.view_as_complex(pairs)
+        coefficients = fft.shift_cells(coefficients, self.axes, modes, tuple(x.shape[2:]), shape)
+        return fft.synthesise(coefficients, self.axes, modes, shape).contiguous()
+
+    def _by_products(self, x: Tensor, modes: tuple[AxisModes, ...], shape: tuple[int, ...]) -> Tensor:
+        pairs = self._mix(products.analyse(x, self.axes, modes, self.periods), modes)
+        return products.synthesise(pairs, self.axes, modes, self.periods, shape)
+
+    def _mix(self, pairs: Tensor, modes: tuple[AxisModes, ...]) -> Tensor:
+        reconstruct = self.implementation == "reconstructed"
+        return mix(pairs, self.weight, modes, separable=self.separable, reconstruct=reconstruct)
+
+    def _takes_products(self, modes: tuple[AxisModes, ...]) -> bool:
+        if self._path == "auto":
+            return any(period != 1 for period in self.periods) or max(m.count for m in modes) <= _FEW_MODES
+        return self._path == "matmul"
+
+    def _output_shape(self, x: Tensor, asked: tuple[int, ...] | None) -> tuple[int, ...]:
+        if asked is not None:
+            return tuple(asked)
+        scaling = self.resolution_scaling_factor or (1,) * self.order
+        return tuple(round(n * factor) for n, factor in zip(x.shape[2:], scaling, strict=True))
+
+    def _modes(self, source: tuple[int, ...], target: tuple[int, ...]) -> tuple[AxisModes, ...]:
+        """The modes that both grids carry, per axis."""
+        stored = self.weight.shape[-self.order :]
+        modes = []
+        for dim, axis in enumerate(self.axes):
+            last = dim == self.order - 1
+            if self.discretization == "index":
+                bands = [index_band(n, last=last) for n in (source[dim], target[dim])]
+            else:
+                bands = [consistent_band(axis, n, self.periods[dim]) for n in (source[dim], target[dim])]
+            band = max(low for low, _ in bands), min(high for _, high in bands)
+            modes.append(keep_modes(band, stored[dim], self.n_modes[dim], last=last))
+        return tuple(modes)
+
+
+def _check_modes(discretization: str, transform: str, implementation: str, factorization: str | None) -> None:
+    for name, value, allowed in (
+        ("discretization", discretization, get_args(Discretization)),
+        ("transform", transform, get_args(Transform)),
+        ("implementation", implementation, get_args(Implementation)),
+        ("factorization", (factorization or "dense").lower(), _FACTORIZATIONS),
+    ):
+        if value not in allowed:
+            raise unknown(name, value, allowed)
+
+
+def _axes(domain: Domain | None, order: int, discretization: str) -> tuple[Axis, ...]:
+    if domain is not None and domain.ndim != order:
+        raise InputError(f"n_modes: {order} given for a domain of dimension {domain.ndim}")
+    if domain is None or discretization == "index":
+        return (INDEX_AXIS,) * order
+    return domain.axes
+
+
+def _periods(
+    period: float | Sequence[float], order: int, discretization: str, transform: str
+) -> tuple[float, ...]:
+    periods = tuple(period) if isinstance(period, Sequence) else (period,) * order
+    if len(periods) != order or not all(value >= 1 for value in periods):
+        raise InputError(f"period: must be at least 1, one number or one per axis ({order}), got {period}")
+    if any(value != 1 for value in periods):
+        if transform == "fft":
+            raise InputError("period: the FFT has period 1 only; use transform=matmul or auto")
+        if discretization == "index":
+            raise InputError("period: index grids have no length; use discretization=consistent")
+    return tuple(float(value) for value in periods)

@@ -1,0 +1,38 @@
+"""The same field at another number of points of the same domain."""
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from nolab.grid import Axis
+
+
+def resample_linear(x: Tensor, axes: tuple[Axis, ...], shape: tuple[int, ...]) -> Tensor:
+    """Multilinear interpolation on true coordinates: (B, C, *S) -> (B, C, *shape).
+
+    Nodes that both grids share keep their values exactly, and a field that is no band-limited
+    periodic one gets no ringing. Periodic axes wrap; the outermost half cells of a cell-centred
+    axis are extrapolated linearly.
+    """
+    for dim, axis in enumerate(axes, start=2):
+        if x.shape[dim] != shape[dim - 2]:
+            matrix = _interpolation(axis, x.shape[dim], shape[dim - 2], x.dtype, x.device)
+            x = (x.movedim(dim, -1) @ matrix).movedim(-1, dim)
+    return x.contiguous()
+
+
+@lru_cache(maxsize=128)
+@torch.inference_mode(False)
+def _interpolation(axis: Axis, n: int, target: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """(n, target): column j holds the weights of the n samples for node j of the target grid."""
+    source = axis.coordinates(n)
+    position = (axis.coordinates(target) - source[0]) / (axis.length / axis.intervals(n))
+    highest = n - 1 if axis.placement == "periodic" else n - 2
+    left = position.floor().clamp(0, highest).long()
+    share = position - left
+    matrix = torch.zeros(n, target, dtype=torch.float64)
+    columns = torch.arange(target)
+    matrix[left, columns] = 1 - share
+    matrix[(left + 1) % n, columns] += share
+    return matrix.to(device=device, dtype=dtype)

@@ -1,0 +1,46 @@
+"""Pictures of a run."""
+
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+
+matplotlib.use("Agg", force=False)
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+
+
+def plot_predictions(
+    path: Path, rows: list[tuple[str, dict[str, np.ndarray]]], extent: tuple[float, ...]
+) -> Path:
+    """One row per level: input, truth, prediction and absolute error of one sample.
+
+    Parameters
+    ----------
+    rows : (level name, {"input", "truth", "prediction"}), each a field (n,) or (n1, n2).
+    extent : left, right, bottom, top of the domain; left, right in one dimension.
+    """
+    figure, axes = plt.subplots(
+        len(rows), 4, figsize=(13, 3.1 * len(rows)), squeeze=False, layout="constrained"
+    )
+    for line, (name, fields) in zip(axes, rows, strict=True):
+        shown = {**fields, "|error|": np.abs(fields["prediction"] - fields["truth"])}
+        low, high = float(fields["truth"].min()), float(fields["truth"].max())
+        for ax, (title, field) in zip(line, shown.items(), strict=True):
+            limits = (low, high) if title in ("truth", "prediction") else (None, None)
+            _draw(ax, field, extent, limits, "magma" if title == "|error|" else "viridis")
+            ax.set_title(f"{title}, {name}", fontsize=10)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+    return path
+
+
+def _draw(ax: Axes, field: np.ndarray, extent: tuple, limits: tuple, colours: str) -> None:
+    if field.ndim == 1:
+        ax.plot(np.linspace(extent[0], extent[1], len(field)), field)
+        return
+    # The first axis of a field is x: it runs to the right.
+    image = ax.imshow(field.T, origin="lower", extent=extent, vmin=limits[0], vmax=limits[1], cmap=colours)
+    ax.figure.colorbar(image, ax=ax, shrink=0.85)
+    ax.tick_params(labelsize=7)

@@ -1,0 +1,95 @@
+"""Live progress on stderr: a bar on a terminal, a line now and then in a log file."""
+
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+@dataclass(frozen=True)
+class Status:
+    """What a reader wants to know now.
+
+    errors, samples : per level name, newest evaluation and samples evaluated so far.
+    seconds_left : of training, None where it can't be told yet.
+    """
+
+    step: int
+    share: float
+    loss: float
+    errors: Mapping[str, float]
+    samples: Mapping[str, int]
+    train_seconds: float
+    seconds_left: float | None
+
+
+class ProgressView:
+    """Shows :class:`Status`; use as a context manager."""
+
+    def __init__(self) -> None:
+        self._console = Console(file=sys.stderr)
+        self._live = Live(console=self._console, refresh_per_second=4) if self._console.is_terminal else None
+        self._last_line = 0.0
+
+    def __enter__(self) -> "ProgressView":
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live:
+            self._live.stop()
+
+    def show(self, status: Status, *, force: bool = False) -> None:
+        """Show `status`; without a terminal at most one line every 10 s unless forced."""
+        if self._live:
+            self._live.update(_panel(status))
+        elif force or time.monotonic() - self._last_line >= _SECONDS_BETWEEN_LINES:
+            self._last_line = time.monotonic()
+            print(_line(status), file=sys.stderr, flush=True)
+
+
+def duration(seconds: float | None) -> str:
+    """Minutes and seconds, e.g. ``2:05``."""
+    if seconds is None:
+        return "?"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}"
+
+
+def _panel(status: Status) -> Table:
+    grid = Table.grid(padding=(0, 2))
+    head = Table.grid(padding=(0, 2))
+    head.add_row(
+        Text(f"step {status.step}"),
+        ProgressBar(total=1.0, completed=status.share, width=30),
+        Text(f"{duration(status.train_seconds)} trained, {duration(status.seconds_left)} left"),
+        Text(f"loss {status.loss:.4f}"),
+    )
+    grid.add_row(head)
+    levels = Table(box=None, pad_edge=False)
+    for column in ("level", "test rel. L2", "samples"):
+        levels.add_column(column, justify="left" if column == "level" else "right")
+    for name, samples in status.samples.items():
+        error = status.errors.get(name)
+        levels.add_row(name, "…" if error is None else f"{error:.4f}", f"{samples:,}")
+    grid.add_row(levels)
+    return grid
+
+
+def _line(status: Status) -> str:
+    errors = " ".join(f"{name}={error:.4f}" for name, error in status.errors.items())
+    samples = " ".join(f"{name}={n}" for name, n in status.samples.items())
+    return (
+        f"step {status.step} ({100 * status.share:.0f} %)  loss {status.loss:.4f}  "
+        f"test rel. L2 {errors or '…'}  samples {samples}  "
+        f"{duration(status.train_seconds)} trained, {duration(status.seconds_left)} left"
+    )

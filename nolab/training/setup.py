@@ -1,0 +1,192 @@
+"""From a validated config to the parts of a run.
+
+:func:`prepare` makes everything that needs no data (and so finds every mistake in the config
+before anything is generated or trained); :meth:`Setup.load` reads the data.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from nolab import registry
+from nolab.config import DatasetConfig, FileOptions, GeneratedOptions, RunConfig
+from nolab.data.batcher import Batcher, open_batcher
+from nolab.data.hierarchy import Hierarchy, Level, build_hierarchy
+from nolab.data.opening import GeneratedSource, open_file
+from nolab.data.pyramid import LevelTensors, Normalizers, normalize_level, read_pyramid
+from nolab.data.source import FieldSource, Shape
+from nolab.device import choose_device, make_deterministic
+from nolab.errors import InputError
+from nolab.metrics.errors import ERRORS, Units
+from nolab.models import build_model
+from nolab.plan import Estimator
+from nolab.points import PointSampler
+from nolab.precision import Mode, check_mode
+from nolab.training.gradient import GradientEngine
+
+TRAIN, TEST = "train", "test"
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a run reads: its batches, its test set at every level, and the normalisers."""
+
+    batcher: Batcher
+    normalizers: Normalizers
+    tests: dict[Level, LevelTensors]
+    """Test set per level: the hierarchy's, then finer grids that the test split holds."""
+    units: Units
+
+
+@dataclass(frozen=True)
+class Setup:
+    """The parts of a run that its config determines."""
+
+    config: RunConfig
+    device: torch.device
+    source: FieldSource
+    hierarchy: Hierarchy
+    model: nn.Module
+    estimator: Estimator
+    points: PointSampler
+    modes: tuple[Mode, ...]
+
+    def load(self) -> Data:
+        """Read (or generate) the data."""
+        held = self.config.dataset.held
+        batcher, normalizers = open_batcher(
+            self.source, TRAIN, self.hierarchy, self.device, held.residency, held.memory_gib
+        )
+        levels = [*self.hierarchy.levels, *self.finer_levels()]
+        pyramid = read_pyramid(
+            self.source, TEST, [level.shape for level in levels], self.hierarchy.restriction
+        )
+        tests = {
+            level: normalize_level(fields, normalizers, self.hierarchy.domain)
+            for level, fields in zip(levels, pyramid, strict=True)
+        }
+        return Data(batcher, normalizers, tests, units(normalizers, self.device))
+
+    def finer_levels(self) -> list[Level]:
+        """Grids of the test split that are finer than the hierarchy: zero-shot super-resolution."""
+        known = {level.shape for level in self.hierarchy.levels}
+        stored = [Level(shape) for shape in self.source.shapes(TEST) if shape not in known]
+        return [level for level in stored if level.points > self.hierarchy.finest.points]
+
+    def engine(self, data: Data, model: nn.Module) -> GradientEngine:
+        """What carries out the estimator's plans on `model` (compiled or not)."""
+        loss = ERRORS[self.config.loss.name]
+        return GradientEngine(model, data.batcher, self.points, loss, data.units, self.modes, self.device)
+
+    def mode_of(self, level: Level) -> Mode:
+        """Precision mode in which a level is evaluated; finer grids take the run's."""
+        return level.precision or self.config.precision.mode
+
+
+def prepare(config: RunConfig) -> Setup:
+    """Check the config against the device and the data's shape, and build the run's parts.
+
+    Raises
+    ------
+    InputError : naming the key, what was given and the way out.
+    """
+    device = choose_device(config.device)
+    if config.deterministic:
+        make_deterministic()
+    source = open_source(config.dataset, Path(config.data_dir), device)
+    hierarchy = build_hierarchy(
+        config.hierarchy, source.domain, _finest(config.dataset, source), source.shapes(TRAIN)
+    )
+    modes = _modes(config, hierarchy, device)
+    neval = tuple(level.neval or config.points.neval for level in hierarchy.levels)
+    _check_neval(config, hierarchy, neval)
+    estimators = registry.load("nolab.estimators", config.sampling.name, "sampling.estimator")
+    estimator = estimators.build(config.sampling.options, source.count(TRAIN), len(hierarchy), config.seed)
+    torch.manual_seed(config.seed)
+    model = build_model(
+        config.model.name,
+        config.model.options,
+        len(source.input_names),
+        len(source.output_names),
+        source.domain,
+        is_target=config.model.is_target,
+    )
+    points = PointSampler(config.points, config.seed, neval)
+    return Setup(config, device, source, hierarchy, model.to(device), estimator, points, modes)
+
+
+def open_source(dataset: DatasetConfig, data_dir: Path, device: torch.device) -> FieldSource:
+    """The data set's source; one that nolab generates is not generated yet.
+
+    Raises
+    ------
+    InputError : files that can't be read, or no training or test split.
+    """
+    origin = dataset.origin
+    if isinstance(origin, GeneratedOptions):
+        counts = {TRAIN: origin.n_train, TEST: origin.n_test}
+        return GeneratedSource(
+            origin.problem, dataset.problem, counts, origin.seed, data_dir, device, origin.workers
+        )
+    if isinstance(origin, FileOptions):
+        source = open_file(Path(origin.path).expanduser(), origin.placement)
+    else:
+        source = registry.instantiate(origin.name, origin.options, "dataset")
+    if missing := {TRAIN, TEST} - set(source.splits()):
+        raise InputError(f"dataset: no split named {' or '.join(sorted(missing))}, but {source.splits()}")
+    return source
+
+
+def units(normalizers: Normalizers, device: torch.device) -> Units:
+    """The output normaliser on the device."""
+    output = normalizers.output
+    return Units(torch.tensor(output.mean, device=device), torch.tensor(output.std, device=device))
+
+
+def _finest(dataset: DatasetConfig, source: FieldSource) -> Shape:
+    finest = dataset.held.finest
+    if finest is None:
+        return source.shapes(TRAIN)[-1]
+    shape = (finest,) * source.domain.ndim if isinstance(finest, int) else tuple(finest)
+    if len(shape) != source.domain.ndim:
+        raise InputError(f"dataset.finest: {list(shape)} does not fit a domain of {source.domain.ndim} axes")
+    return shape
+
+
+def _modes(config: RunConfig, hierarchy: Hierarchy, device: torch.device) -> tuple[Mode, ...]:
+    check_mode(config.precision.mode, device)
+    for level in hierarchy.levels:
+        if level.precision is not None:
+            check_mode(level.precision, device, f"hierarchy.levels ({level.name}): precision")
+    return tuple(level.precision or config.precision.mode for level in hierarchy.levels)
+
+
+def _check_neval(config: RunConfig, hierarchy: Hierarchy, neval: tuple[int | None, ...]) -> None:
+    for level, n in zip(hierarchy.levels, neval, strict=True):
+        if level.neval is not None and config.points.scheme == "all":
+            raise InputError(
+                f"hierarchy.levels ({level.name}): neval={n} needs points=random, the run has points=all"
+            )
+        if level.neval is not None and config.loss.name == "h1":
+            raise InputError(f"hierarchy.levels ({level.name}): neval={n} can't be used with loss=h1")
+    if all(n is not None and n > level.points for n, level in zip(neval, hierarchy.levels, strict=True)):
+        raise InputError(
+            f"neval: {config.points.neval} is more than the {hierarchy.finest.points} points of the finest "
+            f"level {hierarchy.finest.name}; lower it, or take all points with neval=null"
+        )
+
+
+def spec(setup: Setup, normalizers: Normalizers) -> dict:
+    """What a checkpoint needs so that a model can be used without its data; plain values only."""
+    return {
+        "domain": setup.hierarchy.domain.to_dict(),
+        "input_names": list(setup.source.input_names),
+        "output_names": list(setup.source.output_names),
+        "normalizers": {
+            key: {"mean": list(value["mean"]), "std": list(value["std"])}
+            for key, value in asdict(normalizers).items()
+        },
+        "levels": [list(level.shape) for level in setup.hierarchy.levels],
+    }

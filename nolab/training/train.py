@@ -1,0 +1,212 @@
+"""`train` and `resume`: from a config to a finished run directory."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from nolab.composition import compose
+from nolab.config import RunConfig, validate
+from nolab.errors import InputError, RunFailure
+from nolab.fields import FieldBatch
+from nolab.runs import Run, read_config
+from nolab.tracking import run_directory as folder
+from nolab.tracking.figures import plot_predictions
+from nolab.tracking.progress import ProgressView
+from nolab.tracking.sinks import FileSink, Record, Sink, WandbSink
+from nolab.training.checkpoint import load_checkpoint
+from nolab.training.evaluation import MEASURES
+from nolab.training.setup import Data, Setup, prepare
+from nolab.training.stopping import stop_on_signals
+from nolab.training.trainer import Interrupted, Trainer
+
+log = logging.getLogger(__name__)
+
+RESUMABLE = ("budget", "tracking", "device", "data_dir", "evaluation")
+"""Keys that may change when a run is resumed; everything else stays as it was."""
+
+
+def train(config: DictConfig, *, group: str | None = None) -> Run:
+    """Train as `config` (see :func:`nolab.compose`) says and return the finished run.
+
+    Parameters
+    ----------
+    group : id of the sweep that the run belongs to, W&B's group.
+
+    Raises
+    ------
+    InputError : the config, the data or the device do not fit, found before training.
+    RunFailure : training ended without a result (signal, loss not finite); its state is saved.
+    """
+    if config.get("resume"):
+        raise InputError("resume: use `nolab train resume=RUN`, or nolab.resume(RUN) in Python")
+    checked, plain = _checked(config)
+    setup = prepare(checked)
+    data = setup.load()
+    run_dir = folder.create_run_directory(Path(checked.output_dir), checked.name)
+    _write_config(run_dir, plain)
+    folder.write_json(run_dir / folder.ENVIRONMENT, folder.environment(setup.device))
+    return _run(run_dir, setup, data, plain, group)
+
+
+def resume(run_dir: str | Path, overrides: Sequence[str] = ()) -> Run:
+    """Go on with an unfinished run from its last checkpoint, in the same directory.
+
+    Parameters
+    ----------
+    overrides : Hydra overrides of the keys in :data:`RESUMABLE`, e.g. a longer budget.
+
+    Raises
+    ------
+    InputError : no such run, nothing left to do, or an override that may not change.
+    """
+    path = Path(run_dir)
+    config = _overridden(read_config(path), overrides)
+    checked, plain = _checked(config)
+    state = load_checkpoint(path / folder.CHECKPOINTS / "last.pt")
+    setup = prepare(checked)
+    trainer_budget = (path / folder.SUMMARY).exists() and not _extends(checked, state, setup)
+    if trainer_budget:
+        raise InputError(
+            f"resume: {path} is finished at step {state['step']}; to train on, raise its budget, "
+            f"e.g. budget.steps={2 * state['step']}"
+        )
+    data = setup.load()
+    (path / folder.SUMMARY).unlink(missing_ok=True)
+    _write_config(path, plain)
+    log.info("resuming %s at step %d", path, state["step"])
+    return _run(path, setup, data, plain, None, state)
+
+
+def _run(
+    run_dir: Path,
+    setup: Setup,
+    data: Data,
+    plain: dict[str, Any],
+    group: str | None,
+    state: dict[str, Any] | None = None,
+) -> Run:
+    config = setup.config
+    log.info("run directory: %s", run_dir)
+    with _sinks(run_dir, config, plain, group, state) as sinks:
+        try:
+            trainer = Trainer(setup, data, sinks, run_dir / folder.CHECKPOINTS, state)
+            with stop_on_signals() as stop, ProgressView() as view:
+                trainer.fit(stop, view)
+                view.show(trainer.status(1.0), force=True)
+        except Interrupted as error:
+            raise Interrupted(f"{error}; to go on: nolab train resume={run_dir}") from None
+        finally:
+            data.batcher.close()
+        summary = _summarise(trainer)
+        _plot(run_dir, trainer, sinks)
+        for sink in sinks:
+            sink.finish(summary)
+    return Run(run_dir)
+
+
+@contextmanager
+def _sinks(
+    run_dir: Path, config: RunConfig, plain: dict[str, Any], group: str | None, state: dict[str, Any] | None
+) -> Iterator[list[Sink]]:
+    """The run's sinks; when the block fails they are told that the run did not finish."""
+    sinks: list[Sink] = [FileSink(run_dir, 0 if state is None else int(state["step"]))]
+    tracking = config.tracking
+    if tracking.sink == "wandb":
+        sinks.append(
+            WandbSink(
+                run_dir,
+                plain,
+                project=tracking.project,
+                entity=tracking.entity,
+                group=tracking.group or group,
+            )
+        )
+    try:
+        yield sinks
+    except BaseException:
+        for sink in sinks:
+            sink.finish(None)
+        raise
+
+
+def _summarise(trainer: Trainer) -> Record:
+    with trainer.clock.running("eval"):
+        levels = trainer.evaluate_levels(finer=True, measures=tuple(MEASURES))
+    final = levels[trainer.setup.hierarchy.finest.name]
+    record = {
+        **{f"final/{name}": value for name, value in final.items()},
+        **{f"final/rel_l2/{level}": values["rel_l2"] for level, values in levels.items()},
+        "best/rel_l2": min(trainer.progress.best, final["rel_l2"]),
+        "target/rel_l2": trainer.setup.config.budget.target_error,
+        "target/train_s": trainer.progress.target_seconds,
+        **trainer.figures(),
+    }
+    for level, seconds, n in zip(
+        trainer.setup.hierarchy.levels, trainer.costs.seconds, trainer.setup.estimator.counts, strict=True
+    ):
+        record[f"mlmc/C/{level.name}"] = seconds
+        record[f"mlmc/n/{level.name}"] = n
+    return record
+
+
+@torch.no_grad()
+def _plot(run_dir: Path, trainer: Trainer, sinks: list[Sink]) -> None:
+    """First test sample at the coarsest and the finest level of the hierarchy."""
+    hierarchy, data = trainer.setup.hierarchy, trainer.data
+    if hierarchy.domain.ndim > 2:
+        return
+    rows = []
+    trainer.model.eval()
+    for level in dict.fromkeys((hierarchy.levels[0], hierarchy.finest)):
+        tensors = data.tests[level].take(torch.tensor([0], device=data.tests[level].input.device))
+        batch: FieldBatch = tensors.to(trainer.setup.device).batch(hierarchy.domain)
+        prediction = data.units.decode(trainer.model(batch).float())
+        truth = data.units.decode(batch.target)
+        field = data.normalizers.input.decode(batch.input.cpu().numpy())
+        fields = {"input": field, "truth": truth.cpu().numpy(), "prediction": prediction.cpu().numpy()}
+        rows.append((level.name, {name: np.asarray(value)[0, 0] for name, value in fields.items()}))
+    extent = tuple(end for axis in hierarchy.domain.axes for end in (axis.start, axis.stop))
+    path = plot_predictions(run_dir / folder.PLOTS / "prediction.png", rows, extent)
+    for sink in sinks:
+        sink.image("plots/prediction", path)
+
+
+def _checked(config: DictConfig) -> tuple[RunConfig, dict[str, Any]]:
+    plain = OmegaConf.to_container(config, resolve=True)
+    return validate(plain), plain
+
+
+def _write_config(run_dir: Path, plain: dict[str, Any]) -> None:
+    folder.write_text(run_dir / folder.CONFIG, OmegaConf.to_yaml({**plain, "resume": None}))
+
+
+def _overridden(config: DictConfig, overrides: Sequence[str]) -> DictConfig:
+    overrides = [o for o in overrides if not o.startswith("resume=")]
+    keys = [o.partition("=")[0].lstrip("+~") for o in overrides]
+    for key in keys:
+        if key.partition(".")[0] not in RESUMABLE:
+            raise InputError(
+                f"{key}: a resumed run keeps its config; only these may change: {', '.join(RESUMABLE)}"
+            )
+    changed = compose(overrides)
+    for key in keys:
+        OmegaConf.update(config, key, OmegaConf.select(changed, key), merge=False)
+    return config
+
+
+def _extends(config: RunConfig, state: dict[str, Any], setup: Setup) -> bool:
+    """Whether the budget leaves something to do after the checkpoint."""
+    from nolab.training.budget import Budget
+
+    budget = Budget.of(config.budget, setup.estimator.steps_per_epoch)
+    unreached = state["target_seconds"] is None
+    return unreached and budget.progress(state["step"], state["clock"]["train"]) < 1.0
+
+
+__all__ = ["RESUMABLE", "RunFailure", "resume", "train"]
