@@ -223,6 +223,8 @@ class RunConfig:
     """Root of stores."""
     resume: str | None
     """A run directory to go on with."""
+    trust: bool
+    """With `resume`: import the Python code that the run's config names (`_target_`)."""
 
     def __post_init__(self) -> None:
         check(1 <= self.delta < float("inf"), "delta", self.delta, "a number >= 1")

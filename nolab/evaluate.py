@@ -3,9 +3,7 @@
 from pathlib import Path
 
 import torch
-from omegaconf import OmegaConf
 
-from nolab.config import validate
 from nolab.data.hierarchy import check_restriction
 from nolab.data.normalizer import Normalizer
 from nolab.data.pyramid import Normalizers, normalize_level, read_pyramid
@@ -30,8 +28,7 @@ def evaluate_run(run: Run, shapes: list[Shape] | None = None) -> dict[str, dict[
     ------
     InputError : a grid that the data can't give, or data that do not fit the run.
     """
-    run.model_part()  # refuses code that the run is not trusted with, before its config is validated
-    config = validate(OmegaConf.to_container(run.config, resolve=True))
+    config = run.settings
     source = open_source(config.dataset, Path(config.data_dir), run.device)
     if source.domain != run.domain:
         raise InputError(f"{run.path}: the data set's domain is not the one that the run was trained on")

@@ -6,13 +6,15 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from functools import cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 
 import yaml
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
-from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from nolab.errors import InputError, unknown
+
+_NO_GROUPS = ("hydra", "__pycache__")
 
 
 @contextmanager
@@ -61,27 +63,36 @@ def _unknown_key(key: str) -> InputError:
 
 
 @cache
-def config_keys() -> tuple[str, ...]:
-    """Every key of the default config and of every group's choices, dotted."""
+def group_choices() -> dict[str, list[str]]:
+    """Every config group and its choices."""
     root = resources.files("nolab.conf")
-    keys = set(_flatten(OmegaConf.create((root / "config.yaml").read_text(encoding="utf-8"))))
-    for group in root.iterdir():
-        if group.is_dir() and group.name not in ("experiment", "debug", "hydra", "__pycache__"):
-            keys.add(group.name)
-            for file in group.iterdir():
-                if file.name.endswith(".yaml"):
-                    choice = OmegaConf.create(file.read_text(encoding="utf-8"))
-                    keys.update(f"{group.name}.{key}" for key in _flatten(choice))
-    return tuple(
-        sorted(k for k in keys if k.split(".")[0] not in ("defaults", "hydra") and ".defaults" not in k)
-    )
+    groups = [folder for folder in root.iterdir() if folder.is_dir() and folder.name not in _NO_GROUPS]
+    return {
+        group.name: sorted(c.name.removesuffix(".yaml") for c in group.iterdir() if c.name.endswith(".yaml"))
+        for group in sorted(groups, key=lambda group: group.name)
+    }
+
+
+@cache
+def config_keys() -> tuple[str, ...]:
+    """Every key of the default config and of the groups' choices, dotted."""
+    root = resources.files("nolab.conf")
+    keys = set(_flatten(_read_yaml(root / "config.yaml")))
+    for group, choices in group_choices().items():
+        if group in ("experiment", "debug"):
+            continue
+        keys.add(group)
+        for choice in choices:
+            keys.update(f"{group}.{key}" for key in _flatten(_read_yaml(root / group / f"{choice}.yaml")))
+    return tuple(sorted(key for key in keys if key.split(".")[0] not in ("defaults", "hydra")))
+
+
+def _read_yaml(file: Traversable) -> dict:
+    return yaml.safe_load(file.read_text(encoding="utf-8"))
 
 
 def _flatten(node: object, prefix: str = "") -> Iterator[str]:
-    if not isinstance(node, DictConfig):
-        return
-    for key in node:
-        yield f"{prefix}{key}"
-        child = OmegaConf.to_container(node, resolve=False)[key]
-        if isinstance(child, dict):
-            yield from _flatten(OmegaConf.create(child), f"{prefix}{key}.")
+    if isinstance(node, dict):
+        for key, child in node.items():
+            yield f"{prefix}{key}"
+            yield from _flatten(child, f"{prefix}{key}.")

@@ -7,6 +7,7 @@ and the same operator.
 
 from dataclasses import dataclass
 from functools import cache
+from math import inf
 from typing import Literal, get_args
 
 import torch
@@ -34,8 +35,10 @@ class Axis:
     def __post_init__(self) -> None:
         if self.placement not in get_args(Placement):
             raise unknown("placement", self.placement, get_args(Placement))
-        if not self.start < self.stop:
-            raise InputError(f"axis: start must lie below stop, got [{self.start}, {self.stop}]")
+        if not -inf < self.start < self.stop < inf:
+            raise InputError(
+                f"axis: start must lie below stop, both finite, got [{self.start}, {self.stop}]"
+            )
 
     @property
     def length(self) -> float:
@@ -92,7 +95,9 @@ class Domain:
     def from_dict(cls, data: list[dict]) -> "Domain":
         try:
             axes = tuple(Axis(str(a["placement"]), float(a["start"]), float(a["stop"])) for a in data)
-        except (KeyError, TypeError) as error:
+        except InputError:
+            raise
+        except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"domain: not a list of {{placement, start, stop}}: {data!r}") from error
         return cls(axes)
 

@@ -38,7 +38,7 @@ def instantiate(target: str, options: dict[str, Any], key: str, **given: Any) ->
     module_name, _, name = target.rpartition(".")
     try:
         factory = getattr(importlib.import_module(module_name), name)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
         raise InputError(
             f"{key}._target_: '{target}' can't be imported ({error}); it must be importable, "
             "e.g. PYTHONPATH=. nolab train …"

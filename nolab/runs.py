@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 from yaml import YAMLError
 
-from nolab.config import Part, validate
+from nolab.config import RunConfig, validate
 from nolab.data.normalizer import Normalizer
 from nolab.device import choose_device
 from nolab.errors import InputError
@@ -60,6 +60,21 @@ def read_config(path: Path) -> DictConfig:
     if not isinstance(config, DictConfig):
         raise InputError(f"{file}: expected a mapping of config keys")
     return config
+
+
+def refuse_code(config: DictConfig, path: Path, way_out: str) -> None:
+    """Refuse a run whose config names Python code (`_target_`) anywhere.
+
+    Raises
+    ------
+    InputError : naming the code, and the flag that trusts it.
+    """
+    for group, values in config.items():
+        if isinstance(values, DictConfig) and "_target_" in values:
+            raise InputError(
+                f"{path}: its {group} is code outside nolab ({values['_target_']}), which is imported only "
+                f"if you trust the run: {way_out}"
+            )
 
 
 class Run:
@@ -123,7 +138,7 @@ class Run:
         ------
         InputError : the weights do not fit the config, or the config names code and is not trusted.
         """
-        part = self.model_part()
+        part = self.settings.model
         spec = self._spec
         names = len(spec["input_names"]), len(spec["output_names"])
         model = build_model(part.name, part.options, *names, self.domain, is_target=part.is_target)
@@ -138,14 +153,12 @@ class Run:
             ) from error
         return model.to(self.device).eval()
 
-    def model_part(self) -> Part:
-        """The model's validated config; code is named only by a trusted run."""
-        if "_target_" in self.config.get("model", {}) and not self._trust:
-            raise InputError(
-                f"{self.path}: its model is code outside nolab ({self.config.model._target_}), which is "
-                "imported only if you trust the run: --trust, or load_run(…, trust=True)"
-            )
-        return validate(OmegaConf.to_container(self.config, resolve=True)).model
+    @cached_property
+    def settings(self) -> RunConfig:
+        """The validated config; it names code only in a trusted run."""
+        if not self._trust:
+            refuse_code(self.config, self.path, "--trust, or load_run(…, trust=True)")
+        return validate(OmegaConf.to_container(self.config, resolve=True))
 
     @torch.no_grad()
     def predict(
@@ -181,10 +194,7 @@ class Run:
 
     @property
     def _spec(self) -> dict[str, Any]:
-        try:
-            return self.state["spec"]
-        except KeyError as error:
-            raise InputError(f"{self.path}: the checkpoint says nothing of its data") from error
+        return self.state["spec"]
 
     def _normalizer(self, which: str) -> Normalizer:
         values = self._spec["normalizers"][which]

@@ -21,7 +21,7 @@ def _train(config: DictConfig) -> None:
 
     hydra = HydraConfig.get()
     if config.resume:
-        run = resume(config.resume, list(hydra.overrides.task))
+        run = resume(config.resume, list(hydra.overrides.task), trust=config.trust is True)
     else:
         group = hydra.sweep.dir.rstrip("/").rsplit("/", 1)[-1] if hydra.mode is RunMode.MULTIRUN else None
         run = train(config, group=group)
@@ -47,8 +47,9 @@ def _report(summary: dict) -> None:
     print_table(["level", "test rel. L2", "samples", "ms/sample"], rows, file=sys.stdout)
     target = summary["target/rel_l2"]
     reached = summary["target/train_s"]
+    h1, r2 = (_number(summary[f"final/{name}"], "{:.4f}") for name in ("h1", "r2"))
+    print(f"H1 {h1}, R² {r2} at the finest level")
     print(
-        f"H1 {_number(summary['final/h1'], '{:.4f}')}, R² {_number(summary['final/r2'], '{:.4f}')} at the finest level\n"
         f"{summary['cost/train_s']:.1f} s training ({summary['cost/steps']} steps, "
         f"{summary['cost/fine_equivalents']:.0f} fine-equivalents, {summary['cost/flops'] / 1e12:.2f} TFLOP), "
         f"{summary['cost/eval_s']:.1f} s evaluation, {summary['cost/peak_mem_gib']:.2f} GiB at peak"

@@ -41,6 +41,11 @@ class ArraySource:
                     f"data: grids of split '{split}' hold different numbers of samples: {sorted(counts)}"
                 )
             for shape, fields in levels.items():
+                if len(shape) != self.domain.ndim:
+                    raise InputError(
+                        f"data: grid {shape_name(shape)} of split '{split}' has {len(shape)} axes, "
+                        f"the domain has {self.domain.ndim}"
+                    )
                 names = (self.input_names, self.output_names)
                 for kind, field, channels in zip(("input", "output"), fields, names, strict=True):
                     _check_field(f"{split}/{shape_name(shape)}/{kind}", field, (len(channels), *shape))

@@ -1,6 +1,7 @@
 """The resolution hierarchy: an ordered list of levels, coarsest first."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from math import prod
 from typing import Any
 
@@ -102,7 +103,7 @@ def build_hierarchy(
     levels = sorted(
         (_level(entry, i, domain, finest) for i, entry in enumerate(entries)), key=lambda v: v.points
     )
-    for a, b in zip(levels, levels[1:], strict=False):
+    for a, b in pairwise(levels):
         if a.points == b.points:
             raise InputError(f"hierarchy.levels: {a.name} and {b.name} have the same number of points")
     for level in levels:

@@ -23,7 +23,7 @@ class Normalizer:
         variance = (((per_sample - mean[:, None]) ** 2) @ weights.ravel()).mean(axis=0)
         std = np.sqrt(variance)
         # A constant channel stays as it is, shifted to zero.
-        std[std <= 1e-12 * (1 + np.abs(mean))] = 1.0
+        std[std <= 1e-12 * np.abs(mean)] = 1.0
         return cls(tuple(mean.tolist()), tuple(std.tolist()))
 
     def encode(self, fields: np.ndarray) -> np.ndarray:

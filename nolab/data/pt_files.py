@@ -2,7 +2,6 @@
 
 import re
 from pathlib import Path
-from pickle import UnpicklingError
 
 import numpy as np
 import torch
@@ -37,7 +36,13 @@ def read_pt_folder(path: Path, placement: Placement) -> ArraySource:
     data: dict[str, dict[Shape, tuple[np.ndarray, np.ndarray]]] = {}
     for file, match in matches.items():
         x, y = read_pt(file, int(match["size"]))
-        data.setdefault(match["split"], {})[x.shape[2:]] = (x, y)
+        levels = data.setdefault(match["split"], {})
+        if x.shape[2:] in levels:
+            raise InputError(
+                f"dataset.path: {path} holds several {match['split']} files of size {match['size']}, "
+                f"{file.name} among them; keep one data set per folder"
+            )
+        levels[x.shape[2:]] = (x, y)
     if missing := {"train", "test"} - set(data):
         raise InputError(f"dataset.path: {path} has no {' and no '.join(sorted(missing))} file")
     x, y = next(iter(data["train"].values()))
@@ -52,7 +57,7 @@ def read_pt(file: Path, size: int) -> tuple[np.ndarray, np.ndarray]:
     """x and y of one file, (n, C, *S) float32, checked against the size in the file's name."""
     try:
         content = torch.load(file, weights_only=True, map_location="cpu")
-    except (UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except Exception as error:  # a damaged pickle raises nearly anything; none of it is a bug of ours
         reason = str(error).split("\n", 1)[0]
         raise InputError(
             f"{file}: not a file of plain tensors ({reason}); nolab never runs code from a data file: "
@@ -80,4 +85,6 @@ def _with_channel(tensor: torch.Tensor, size: int, where: str) -> np.ndarray:
         )
     if tensor.ndim == 1 + ndim:
         tensor = tensor.unsqueeze(1)
-    return tensor.to(torch.float32).numpy()
+    if tensor.is_complex():
+        raise InputError(f"{where} is complex; store real and imaginary part as two channels")
+    return tensor.detach().to(torch.float32).numpy()

@@ -61,7 +61,11 @@ def restriction_matrix(axis: Axis, fine: int, coarse: int, method: Restriction) 
     if method == "spectral":
         if not 1 < coarse <= fine:
             raise InputError(f"hierarchy: {coarse} points are no restriction of {fine}")
-        return _series(axis, coarse, coarse) @ np.linalg.pinv(_series(axis, fine, coarse))
+        # The series is orthogonal on the fine samples under the quadrature weights, so the weighted
+        # least squares fit is its truncated transform.
+        root = np.sqrt(axis.weights(fine).numpy())
+        truncated = np.linalg.pinv(root[:, None] * _series(axis, fine, coarse)) * root
+        return _series(axis, coarse, coarse) @ truncated
     if method == "subsample":
         first, stride = subsample_stride(axis, fine, coarse)
         return np.eye(fine)[first::stride]
@@ -93,10 +97,7 @@ def _averaging(axis: Axis, fine: int, coarse: int, stride: int) -> np.ndarray:
 
 
 def _series(axis: Axis, n: int, terms: int) -> np.ndarray:
-    """The first `terms` functions of the axis's series at its n samples, shape (n, terms).
-
-    On the fine samples they are orthogonal, so the pseudo-inverse is the truncated transform.
-    """
+    """The first `terms` functions of the axis's series at its n samples, shape (n, terms)."""
     x = (axis.coordinates(n).numpy() - axis.start) / axis.length
     if axis.placement != "periodic":
         return np.cos(np.pi * np.outer(x, np.arange(terms)))

@@ -7,6 +7,7 @@ forward and backward, so a step costs Σ_ℓ n_ℓ C_ℓ (nested) or Σ_ℓ (n_�
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -47,7 +48,7 @@ class Nested:
 
     def __init__(self, sizes: tuple[int, ...], n_samples: int, seed: int) -> None:
         check_counts(sizes, n_samples)
-        if any(fine > coarse for coarse, fine in zip(sizes, sizes[1:], strict=False)):
+        if any(fine > coarse for coarse, fine in pairwise(sizes)):
             raise InputError(f"sampling: nested sets need n_ℓ that do not grow with the level, got {sizes}")
         self._draws = EpochDraws(n_samples, sizes[0], seed)
         self._layout = [_nested_weights(sizes, level) for level in range(len(sizes))]

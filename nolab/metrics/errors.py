@@ -44,7 +44,7 @@ def mse(prediction: Tensor, batch: FieldBatch, units: Units) -> Tensor:
 
 def rel_l2(prediction: Tensor, batch: FieldBatch, units: Units) -> Tensor:
     """Relative L2 error, ‖p - y‖ / ‖y‖, with ‖y‖ over the whole grid even where points are chosen."""
-    return mse(prediction, batch, units).sqrt() / batch.norm.clamp_min(torch.finfo(batch.norm.dtype).tiny)
+    return _root(mse(prediction, batch, units)) / batch.norm.clamp_min(torch.finfo(batch.norm.dtype).tiny)
 
 
 def h1(prediction: Tensor, batch: FieldBatch, units: Units) -> Tensor:
@@ -53,9 +53,11 @@ def h1(prediction: Tensor, batch: FieldBatch, units: Units) -> Tensor:
     Derivatives by central differences in physical coordinates: one-sided at the ends, wrapped on
     periodic axes.
     """
+    if batch.points is not None:
+        raise ValueError("h1 takes derivatives on the whole grid, the batch holds chosen points only")
     error = units.difference(prediction, batch.target)
     truth = units.decode(batch.target)
-    return (_h1_square(error, batch) / _h1_square(truth, batch)).sqrt()
+    return _root(_h1_square(error, batch) / _h1_square(truth, batch))
 
 
 def r2(prediction: Tensor, batch: FieldBatch, units: Units) -> Tensor:
@@ -68,6 +70,12 @@ def r2(prediction: Tensor, batch: FieldBatch, units: Units) -> Tensor:
 
 ERRORS = {"rel_l2": rel_l2, "mse": mse, "h1": h1}
 """Errors that can be trained on, by the name in config group `loss`."""
+
+
+def _root(square: Tensor) -> Tensor:
+    """Square root whose gradient at zero is zero, not NaN: a sample that is met exactly stands still."""
+    zero = square == 0
+    return square.masked_fill(zero, 1.0).sqrt().masked_fill(zero, 0.0)
 
 
 def _mean_square(field: Tensor, batch: FieldBatch) -> Tensor:

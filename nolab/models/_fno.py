@@ -4,7 +4,7 @@ Shapes: B samples, C channels, S the grid's shape, P chosen points.
 """
 
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from typing import Literal
 
 import torch
@@ -17,13 +17,16 @@ from nolab.fields import FieldBatch
 from nolab.grid import Domain
 from nolab.schema import check
 from nolab.spectral import SpectralConv
+from nolab.spectral.constants import constant
+from nolab.spectral.conv import Discretization, Transform
 
 Skip = Literal["linear", "identity", "soft-gating"]
 
 CONSISTENCY = (
     "With discretization=consistent everything but the norms is a quadrature or a pointwise function of true "
     "coordinates, so levels differ by discretisation error only; group_norm and instance_norm take the plain "
-    "mean over samples, which on nodal grids differs from the integral by O(h)."
+    "mean over samples, which on nodal grids differs from the integral by O(h). With discretization=index a "
+    "level is an operator of its own."
 )
 NEVAL_SAVES = (
     "The Fourier blocks run on the whole grid; only the pointwise projection head is computed at the chosen "
@@ -46,7 +49,7 @@ class FourierOptions:
     positional_embedding: bool = True
     """Append the coordinates, scaled to [0, 1] by the domain, to the input."""
     norm: Literal["group_norm", "instance_norm"] | None = None
-    """Per-sample normalisation; a plain mean over samples, see the model's consistency."""
+    """Per-sample normalisation; a plain mean over samples, uniform on nodal grids too."""
     fno_skip: Skip | None = "linear"
     channel_mlp_skip: Skip | None = "soft-gating"
     """Skip around the channel MLP; of no effect without one."""
@@ -54,9 +57,10 @@ class FourierOptions:
     channel_mlp_expansion: float = 0.5
     """Width of the channel MLP's hidden layer over hidden_channels."""
     non_linearity: Literal["gelu", "relu", "silu", "tanh"] = "gelu"
-    discretization: Literal["consistent", "index"] = "consistent"
+    discretization: Discretization = "consistent"
     """``consistent`` integrates over the domain; ``index`` is neuraloperator's, for parity."""
-    transform: Literal["auto", "fft", "matmul"] = "auto"
+    transform: Transform = "auto"
+    """Path of the spectral transform, see :class:`nolab.spectral.SpectralConv`."""
     period: tuple[float, ...] | float = 1.0
     """Period of the transform over the domain's length, one number or one per axis; above 1 it pads."""
 
@@ -82,6 +86,10 @@ class FourierOperator(nn.Module):
 
     Built from the parts of :class:`neuralop.models.FNO` and named like them, so the state dict
     interchanges with that of neuraloperator 2.0.0 (whose own has one more key, ``_metadata``).
+
+    Level consistency: transforms are quadratures over the domain and positional features its
+    coordinates, so the model is one operator on all grids, up to discretisation error of second
+    order; only norms are means over samples, first order on nodal grids (see ``CONSISTENCY``).
 
     Parameters
     ----------
@@ -170,8 +178,7 @@ class FourierOperator(nn.Module):
         return self.projection(batch.select(x))
 
 
-@lru_cache(maxsize=64)
-@torch.inference_mode(False)
+@constant
 def _positions(
     domain: Domain, shape: tuple[int, ...], by_index: bool, dtype: torch.dtype, device: torch.device
 ) -> Tensor:

@@ -12,6 +12,7 @@ from torch import nn
 from nolab.grid import Domain
 from nolab.models._fno import CONSISTENCY, NEVAL_SAVES, FourierOperator, FourierOptions
 from nolab.schema import check
+from nolab.spectral.conv import Implementation
 
 __all__ = ["CONSISTENCY", "NEVAL_SAVES", "Options", "build"]
 
@@ -23,7 +24,7 @@ class Options(FourierOptions):
     factorization: Literal["tucker", "cp", "tt"] = "tucker"
     rank: float = 0.1
     """Parameters of the factorised weights as a share of the dense ones."""
-    implementation: Literal["factorized", "reconstructed"] = "factorized"
+    implementation: Implementation = "factorized"
     """Contract with the factors, or build the dense weight of the kept modes in every forward."""
 
     def __post_init__(self) -> None:

@@ -7,12 +7,12 @@ Shapes: B samples, C channels, S the grid's shape, K the kept modes per axis.
 """
 
 import math
-from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from nolab.grid import Axis
+from nolab.spectral.constants import constant
 from nolab.spectral.modes import AxisModes
 
 
@@ -40,10 +40,10 @@ def synthesise(
     """
     x = coefficients
     for dim in range(-len(axes), -1):
-        m = _points(axes[dim], shape[dim])
+        m = axes[dim].intervals(shape[dim])  # distinct points of the period
         x = torch.fft.ifft(_pad(x, modes[dim], m, dim), dim=dim, norm="forward")
         x = _unfold(x, axes[dim], dim)
-    m = _points(axes[-1], shape[-1])
+    m = axes[-1].intervals(shape[-1])
     keep_imag = _own_mirror(modes[-1].count, m, x.real.dtype, x.device)
     x = torch.view_as_complex(torch.view_as_real(x) * keep_imag)
     x = torch.fft.irfft(x, n=m, dim=-1, norm="forward")
@@ -63,14 +63,11 @@ def shift_cells(
     """
     for dim, axis in enumerate(axes):
         if axis.placement == "cell" and source[dim] != target[dim]:
-            phase = _cell_phase(modes[dim], source[dim], target[dim], coefficients.dtype, coefficients.device)
+            phase = _cell_phase(
+                modes[dim].frequencies, source[dim], target[dim], coefficients.dtype, coefficients.device
+            )
             coefficients = coefficients * phase.view(-1, *(1,) * (len(axes) - dim - 1))
     return coefficients
-
-
-def _points(axis: Axis, n: int) -> int:
-    """Length of the FFT: the number of distinct points of the period."""
-    return axis.intervals(n)
 
 
 def _fold(x: Tensor, axis: Axis, dim: int) -> Tensor:
@@ -101,8 +98,7 @@ def _pad(x: Tensor, modes: AxisModes, m: int, dim: int) -> Tensor:
     return torch.cat([x.narrow(dim, -modes.lowest, modes.stop), x.new_zeros(gap), low], dim)
 
 
-@lru_cache(maxsize=256)
-@torch.inference_mode(False)
+@constant
 def _own_mirror(count: int, m: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """(count, 2): zero at the imaginary part of the zero and the Nyquist frequency, else one."""
     mask = torch.ones(count, 2, dtype=dtype, device=device)
@@ -112,12 +108,11 @@ def _own_mirror(count: int, m: int, dtype: torch.dtype, device: torch.device) ->
     return mask
 
 
-@lru_cache(maxsize=256)
-@torch.inference_mode(False)
+@constant
 def _cell_phase(
-    modes: AxisModes, source: int, target: int, dtype: torch.dtype, device: torch.device
+    frequencies: range, source: int, target: int, dtype: torch.dtype, device: torch.device
 ) -> Tensor:
     """(count,): e^{iπk(1/target - 1/source)}."""
-    k = torch.tensor(modes.frequencies, dtype=torch.float64)
+    k = torch.tensor(list(frequencies), dtype=torch.float64)
     angle = math.pi * (1 / target - 1 / source) * k
     return torch.polar(torch.ones_like(angle), angle).to(device=device, dtype=dtype)

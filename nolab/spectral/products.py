@@ -9,12 +9,12 @@ Shapes: B samples, C channels, S the grid's shape, K the kept modes per axis.
 """
 
 import math
-from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from nolab.grid import Axis
+from nolab.spectral.constants import constant
 from nolab.spectral.modes import AxisModes
 
 
@@ -25,7 +25,9 @@ def analyse(
     order, matrices = len(axes), []
     for dim, axis in enumerate(axes):
         build = _last_analysis if dim == order - 1 else _analysis
-        matrices.append(build(axis, x.shape[2 + dim], modes[dim], periods[dim], x.dtype, x.device))
+        matrices.append(
+            build(axis, x.shape[2 + dim], modes[dim].frequencies, periods[dim], x.dtype, x.device)
+        )
     x = (x @ matrices[-1]).unflatten(-1, (-1, 2))  # (B, C, *S[:-1], K[-1], 2)
     for matrix in reversed(matrices[:-1]):
         # The axis to transform is the last of those not yet transformed, at place `order`.
@@ -46,50 +48,47 @@ def synthesise(
     x = coefficients
     for dim, axis in enumerate(axes):
         build = _last_synthesis if dim == len(axes) - 1 else _synthesis
-        matrix = build(axis, shape[dim], modes[dim], periods[dim], x.dtype, x.device)
+        matrix = build(axis, shape[dim], modes[dim].frequencies, periods[dim], x.dtype, x.device)
         x = x.movedim(2 + dim, -2).flatten(-2) @ matrix
         if dim < len(axes) - 1:
             x = x.unflatten(-1, (-1, 2)).movedim(-2, 2 + dim)
     return x
 
 
-def _waves(axis: Axis, n: int, modes: AxisModes, period: float) -> tuple[Tensor, Tensor]:
+def _waves(axis: Axis, n: int, frequencies: range, period: float) -> tuple[Tensor, Tensor]:
     """cos and sin of 2πk(x-start)/(P L) at the n samples, each (count, n), float64."""
-    k = torch.tensor(modes.frequencies, dtype=torch.float64)
+    k = torch.tensor(list(frequencies), dtype=torch.float64)
     position = (axis.coordinates(n) - axis.start) / (axis.length * period)
     angle = 2 * math.pi * k[:, None] * position
     return angle.cos(), angle.sin()
 
 
-@lru_cache(maxsize=256)
-@torch.inference_mode(False)
+@constant
 def _last_analysis(
-    axis: Axis, n: int, modes: AxisModes, period: float, dtype: torch.dtype, device: torch.device
+    axis: Axis, n: int, frequencies: range, period: float, dtype: torch.dtype, device: torch.device
 ) -> Tensor:
     """(n, count*2): real field to pairs, multiplying by e^{-i...} and the quadrature weights."""
-    cos, sin = _waves(axis, n, modes, period)  # (count, n)
+    cos, sin = _waves(axis, n, frequencies, period)  # (count, n)
     matrix = torch.stack([cos, -sin], dim=1) * axis.weights(n) / period
     return matrix.flatten(0, 1).T.to(device=device, dtype=dtype).contiguous()
 
 
-@lru_cache(maxsize=256)
-@torch.inference_mode(False)
+@constant
 def _analysis(
-    axis: Axis, n: int, modes: AxisModes, period: float, dtype: torch.dtype, device: torch.device
+    axis: Axis, n: int, frequencies: range, period: float, dtype: torch.dtype, device: torch.device
 ) -> Tensor:
     """(n*2, count*2): pairs at the points to pairs of the modes, as :func:`_last_analysis`."""
-    cos, sin = _waves(axis, n, modes, period)
+    cos, sin = _waves(axis, n, frequencies, period)
     return _complex_product(cos, -sin, axis.weights(n) / period).T.to(device=device, dtype=dtype).contiguous()
 
 
-@lru_cache(maxsize=256)
-@torch.inference_mode(False)
+@constant
 def _synthesis(
-    axis: Axis, n: int, modes: AxisModes, period: float, dtype: torch.dtype, device: torch.device
+    axis: Axis, n: int, frequencies: range, period: float, dtype: torch.dtype, device: torch.device
 ) -> Tensor:
     """(count*2, n*2): pairs of the modes to pairs at the points, multiplying by e^{+i...}."""
-    cos, sin = _waves(axis, n, modes, period)
-    ones = torch.ones(modes.count, dtype=torch.float64)
+    cos, sin = _waves(axis, n, frequencies, period)
+    ones = torch.ones(len(frequencies), dtype=torch.float64)
     return _complex_product(cos.T, sin.T, ones).T.to(device=device, dtype=dtype).contiguous()
 
 
@@ -101,18 +100,17 @@ def _complex_product(real: Tensor, imag: Tensor, weights: Tensor) -> Tensor:
     return matrix.flatten(2).flatten(0, 1)
 
 
-@lru_cache(maxsize=256)
-@torch.inference_mode(False)
+@constant
 def _last_synthesis(
-    axis: Axis, n: int, modes: AxisModes, period: float, dtype: torch.dtype, device: torch.device
+    axis: Axis, n: int, frequencies: range, period: float, dtype: torch.dtype, device: torch.device
 ) -> Tensor:
     """(count*2, n): pairs to the real part; k > 0 counts twice, for its mirror image -k.
 
     The Nyquist frequency of an even periodic grid (kept by index grids only) is its own mirror.
     """
-    cos, sin = _waves(axis, n, modes, period)
-    twice = torch.full((modes.count, 1), 2.0, dtype=torch.float64)
+    cos, sin = _waves(axis, n, frequencies, period)
+    twice = torch.full((len(frequencies), 1), 2.0, dtype=torch.float64)
     twice[0] = 1
-    if period == 1 and 2 * (modes.count - 1) == axis.intervals(n):
+    if period == 1 and 2 * frequencies[-1] == axis.intervals(n):
         twice[-1] = 1
     return torch.stack([twice * cos, -twice * sin], dim=1).flatten(0, 1).to(device=device, dtype=dtype)

@@ -1,11 +1,10 @@
 """The same field at another number of points of the same domain."""
 
-from functools import lru_cache
-
 import torch
 from torch import Tensor
 
 from nolab.grid import Axis
+from nolab.spectral.constants import constant
 
 
 def resample_linear(x: Tensor, axes: tuple[Axis, ...], shape: tuple[int, ...]) -> Tensor:
@@ -22,8 +21,7 @@ def resample_linear(x: Tensor, axes: tuple[Axis, ...], shape: tuple[int, ...]) -
     return x.contiguous()
 
 
-@lru_cache(maxsize=128)
-@torch.inference_mode(False)
+@constant
 def _interpolation(axis: Axis, n: int, target: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """(n, target): column j holds the weights of the n samples for node j of the target grid."""
     source = axis.coordinates(n)

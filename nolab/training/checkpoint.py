@@ -1,6 +1,7 @@
 """Checkpoints: tensors and plain values only, written atomically, read without running code."""
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -10,6 +11,22 @@ import torch
 from nolab.errors import InputError
 
 FORMAT = 1
+
+RUN_STATE = (
+    "step",
+    "samples",
+    "best",
+    "target_seconds",
+    "energy",
+    "errors",
+    "model",
+    "optimizer",
+    "ema",
+    "clock",
+    "rng",
+    "spec",
+)
+"""Everything that a run's checkpoint holds."""
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -23,8 +40,8 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     os.replace(temporary, path)
 
 
-def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint of nolab onto the CPU.
+def load_checkpoint(path: Path, parts: Collection[str] = RUN_STATE) -> dict[str, Any]:
+    """Read a checkpoint of nolab onto the CPU; it has to hold `parts`.
 
     Raises
     ------
@@ -43,4 +60,6 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         found = state.get("format") if isinstance(state, dict) else type(state).__name__
         raise InputError(f"{path}: not a checkpoint of this nolab (format {found}, expected {FORMAT})")
+    if missing := [part for part in parts if part not in state]:
+        raise InputError(f"{path}: damaged checkpoint, it lacks: {', '.join(missing)}")
     return state

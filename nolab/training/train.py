@@ -14,11 +14,12 @@ from nolab.composition import compose
 from nolab.config import RunConfig, validate
 from nolab.errors import InputError, RunFailure
 from nolab.fields import FieldBatch
-from nolab.runs import Run, read_config
+from nolab.runs import Run, read_config, refuse_code
 from nolab.tracking import run_directory as folder
 from nolab.tracking.figures import plot_predictions
 from nolab.tracking.progress import ProgressView
 from nolab.tracking.sinks import FileSink, Record, Sink, WandbSink
+from nolab.training.budget import Budget
 from nolab.training.checkpoint import load_checkpoint
 from nolab.training.evaluation import MEASURES
 from nolab.training.setup import Data, Setup, prepare
@@ -54,12 +55,13 @@ def train(config: DictConfig, *, group: str | None = None) -> Run:
     return _run(run_dir, setup, data, plain, group)
 
 
-def resume(run_dir: str | Path, overrides: Sequence[str] = ()) -> Run:
+def resume(run_dir: str | Path, overrides: Sequence[str] = (), *, trust: bool = False) -> Run:
     """Go on with an unfinished run from its last checkpoint, in the same directory.
 
     Parameters
     ----------
     overrides : Hydra overrides of the keys in :data:`RESUMABLE`, e.g. a longer budget.
+    trust : allow the run's config to name Python code (`_target_`). Only for runs of your own.
 
     Raises
     ------
@@ -67,11 +69,12 @@ def resume(run_dir: str | Path, overrides: Sequence[str] = ()) -> Run:
     """
     path = Path(run_dir)
     config = _overridden(read_config(path), overrides)
+    if not trust:
+        refuse_code(config, path, "trust=true, or nolab.resume(…, trust=True)")
     checked, plain = _checked(config)
     state = load_checkpoint(path / folder.CHECKPOINTS / "last.pt")
     setup = prepare(checked)
-    trainer_budget = (path / folder.SUMMARY).exists() and not _extends(checked, state, setup)
-    if trainer_budget:
+    if not _something_left(checked, state, setup):
         raise InputError(
             f"resume: {path} is finished at step {state['step']}; to train on, raise its budget, "
             f"e.g. budget.steps={2 * state['step']}"
@@ -183,11 +186,11 @@ def _checked(config: DictConfig) -> tuple[RunConfig, dict[str, Any]]:
 
 
 def _write_config(run_dir: Path, plain: dict[str, Any]) -> None:
-    folder.write_text(run_dir / folder.CONFIG, OmegaConf.to_yaml({**plain, "resume": None}))
+    folder.write_text(run_dir / folder.CONFIG, OmegaConf.to_yaml({**plain, "resume": None, "trust": False}))
 
 
 def _overridden(config: DictConfig, overrides: Sequence[str]) -> DictConfig:
-    overrides = [o for o in overrides if not o.startswith("resume=")]
+    overrides = [o for o in overrides if not o.startswith(("resume=", "trust="))]
     keys = [o.partition("=")[0].lstrip("+~") for o in overrides]
     for key in keys:
         if key.partition(".")[0] not in RESUMABLE:
@@ -200,10 +203,8 @@ def _overridden(config: DictConfig, overrides: Sequence[str]) -> DictConfig:
     return config
 
 
-def _extends(config: RunConfig, state: dict[str, Any], setup: Setup) -> bool:
+def _something_left(config: RunConfig, state: dict[str, Any], setup: Setup) -> bool:
     """Whether the budget leaves something to do after the checkpoint."""
-    from nolab.training.budget import Budget
-
     budget = Budget.of(config.budget, setup.estimator.steps_per_epoch)
     unreached = state["target_seconds"] is None
     return unreached and budget.progress(state["step"], state["clock"]["train"]) < 1.0

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nolab.errors import RunFailure
+from nolab.errors import InputError, RunFailure
 from nolab.metrics.resources import EnergyMeter, peak_memory_gib, reset_peak_memory
 from nolab.tracking.progress import ProgressView, Status
 from nolab.tracking.sinks import Record, Sink
@@ -275,6 +275,15 @@ class Trainer:
         }
 
     def _restore(self, state: dict[str, Any]) -> None:
+        try:
+            self._load(state)
+        except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            raise InputError(
+                f"{self.checkpoints}: the checkpoint does not fit the run's config ({reason})"
+            ) from error
+
+    def _load(self, state: dict[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         if self.ema is not None:

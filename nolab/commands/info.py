@@ -1,0 +1,87 @@
+"""`nolab info`: what can be chosen, what a config would do, what a data file holds."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from nolab.commands._hydra import run_under_hydra
+from nolab.commands._tables import print_table
+from nolab.errors import InputError
+
+USAGE = """Usage: nolab info                 choices of every group, versions, devices
+       nolab info GROUP=CHOICE …  what this config would do, without data or training
+       nolab info data PATH       what a data file holds and how nolab reads it"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Exit code of `nolab info`."""
+    if arguments and arguments[0] in ("-h", "--help"):
+        print(USAGE)
+        return 0
+    if arguments and arguments[0] == "data":
+        return _describe_data(list(arguments[1:]))
+    if arguments:
+        return run_under_hydra("info", _describe_config, arguments)
+    return _describe_choices()
+
+
+def _describe_choices() -> int:
+    import torch
+
+    from nolab import registry
+    from nolab.device import choose_device
+    from nolab.explain import group_choices
+    from nolab.tracking.run_directory import device_name, package_versions
+
+    print_table(["group", "choices"], [[g, ", ".join(c)] for g, c in group_choices().items()], sys.stdout)
+    print(f"problems that nolab generates: {', '.join(registry.names('nolab.problems'))}")
+    print(
+        f"device=auto takes: {device_name(choose_device('auto'))}; CUDA in this PyTorch: {torch.version.cuda}"
+    )
+    print("  ".join(f"{name} {version}" for name, version in package_versions().items()))
+    return 0
+
+
+def _describe_config(config: DictConfig) -> None:
+    from nolab import registry
+    from nolab.config import validate
+    from nolab.training.setup import TEST, TRAIN, prepare
+
+    checked = validate(OmegaConf.to_container(config, resolve=True))
+    setup = prepare(checked)
+    parameters = sum(p.numel() * (2 if p.is_complex() else 1) for p in setup.model.parameters())
+    print(f"model {checked.model.name}: {parameters:,} real parameters, on {setup.device}")
+    if not checked.model.is_target:
+        module = registry.load("nolab.models", checked.model.name, "model.name")
+        print(f"  level consistency: {module.CONSISTENCY}\n  N_eval: {module.NEVAL_SAVES}")
+    counts = ", ".join(f"{setup.source.count(split)} {split}" for split in (TRAIN, TEST))
+    axes = ", ".join(f"[{a.start:g}, {a.stop:g}] {a.placement}" for a in setup.source.domain.axes)
+    print(
+        f"data: {counts}; {axes}; {' '.join(setup.source.input_names)} → {' '.join(setup.source.output_names)}"
+    )
+    rows = [
+        [level.name, str(n), mode, str(level.neval or checked.points.neval or level.points)]
+        for level, n, mode in zip(setup.hierarchy.levels, setup.estimator.counts, setup.modes, strict=True)
+    ]
+    print_table(["level", "samples/step", "precision", "points in the loss"], rows, sys.stdout)
+    zero_shot = ", ".join(level.name for level in setup.finer_levels())
+    print(f"{setup.estimator.steps_per_epoch} steps an epoch; zero-shot test grids: {zero_shot or 'none'}")
+
+
+def _describe_data(arguments: list[str]) -> int:
+    from nolab.data.opening import open_file
+    from nolab.grid import shape_name
+
+    if len(arguments) != 1:
+        raise InputError("info data: one path is needed, nolab info data PATH")
+    source = open_file(Path(arguments[0]), "periodic")
+    axes = ", ".join(f"[{a.start:g}, {a.stop:g}] {a.placement}" for a in source.domain.axes)
+    print(f"{', '.join(source.input_names)} → {', '.join(source.output_names)} on {axes}")
+    rows = [
+        [split, str(source.count(split)), " ".join(shape_name(s) for s in source.shapes(split))]
+        for split in source.splits()
+    ]
+    print_table(["split", "samples", "grids"], rows, sys.stdout)
+    return 0
