@@ -129,7 +129,7 @@ def _halvings(count: int, domain: Domain, finest: Shape) -> list[list[int]]:
     shapes = [list(finest)]
     for _ in range(count - 1):
         intervals = [axis.intervals(n) for axis, n in zip(domain.axes, shapes[0], strict=True)]
-        if any(m % 2 or m < 4 for m in intervals):
+        if any(m % 2 or n - m // 2 < 3 for n, m in zip(shapes[0], intervals, strict=True)):
             raise InputError(
                 f"hierarchy.count: {count} levels below {shape_name(finest)} need grids that can be halved "
                 f"{count - 1} times, {shape_name(tuple(shapes[0]))} can't; name the levels: hierarchy.levels=[…]"
@@ -143,10 +143,13 @@ def _level(entry: Any, position: int, domain: Domain, finest: Shape) -> Level:
     mapping = entry if hasattr(entry, "keys") else {"size": entry}
     options = from_mapping(LevelOptions, mapping, where)
     if options.stride is not None:
-        shape = tuple(
-            (m := axis.intervals(n)) // options.stride + (n - m)
-            for axis, n in zip(domain.axes, finest, strict=True)
-        )
+        intervals = [axis.intervals(n) for axis, n in zip(domain.axes, finest, strict=True)]
+        if any(m % options.stride for m in intervals):
+            raise InputError(
+                f"{where}.stride: {options.stride} does not divide the {shape_name(tuple(intervals))} intervals of "
+                f"the finest grid {shape_name(finest)}; give the size instead"
+            )
+        shape = tuple(m // options.stride + (n - m) for n, m in zip(finest, intervals, strict=True))
     else:
         shape = (options.size,) * domain.ndim if isinstance(options.size, int) else tuple(options.size)
     if len(shape) != domain.ndim:

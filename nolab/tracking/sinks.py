@@ -99,7 +99,7 @@ class WandbSink:
             return
         try:
             self._run.summary.update(finite(summary or {}))
-            self._run.finish(exit_code=0 if summary is not None else 1, quiet=True)
+            self._run.finish(exit_code=0 if summary is not None else 1)
         except Exception as error:
             self._give_up(error)
 

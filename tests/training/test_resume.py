@@ -1,0 +1,103 @@
+"""N steps = k steps + resume + N-k steps, bit for bit."""
+
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+
+import nolab
+from nolab.training import train as module
+from nolab.training.stopping import StopRequest
+from nolab.training.trainer import Interrupted, Trainer
+
+RUN = ("budget.steps=6", "evaluation.times=3", "scheduler=cosine", "optimizer.ema=0.9", "neval=20")
+
+
+def same_bits(a, b):
+    """Equal structure, equal tensors, bit for bit."""
+    if isinstance(a, dict):
+        return list(a) == list(b) and all(same_bits(a[key], b[key]) for key in a)
+    if isinstance(a, (list, tuple)):
+        return len(a) == len(b) and all(same_bits(x, y) for x, y in zip(a, b, strict=True))
+    return torch.equal(a, b) if torch.is_tensor(a) else a == b
+
+
+def state_of(run_dir):
+    return torch.load(Path(run_dir) / "checkpoints" / "last.pt", weights_only=True)
+
+
+@pytest.fixture
+def interrupted(monkeypatch, tmp_path):
+    """Train until a signal arrives after step `at`; returns the run directory."""
+
+    def run(config, at):
+        request = StopRequest()
+
+        @contextmanager
+        def signals():
+            yield request
+
+        original = Trainer._step
+
+        def step(self, share):
+            original(self, share)
+            if self.progress.step == at:
+                request.signal = "SIGTERM"
+
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "stop_on_signals", signals)
+            patch.setattr(Trainer, "_step", step)
+            with pytest.raises(Interrupted, match=f"SIGTERM at step {at}.*resume="):
+                nolab.train(config)
+        (run_dir,) = (d for d in (tmp_path / "outputs" / "train").iterdir() if not (d / "summary.json").exists())
+        return run_dir
+
+    return run
+
+
+@pytest.mark.parametrize("at", [1, 2, 5])
+@pytest.mark.parametrize("scheme", ["nested", "random"])
+def test_resumed_run_ends_with_the_same_bits(tiny, interrupted, at, scheme):
+    config = nolab.compose(tiny(*RUN, f"sampling.scheme={scheme}"))
+    whole = nolab.train(config)
+    cut_dir = interrupted(config, at)
+    resumed = nolab.resume(cut_dir)
+    assert resumed.path == cut_dir
+    a, b = state_of(whole.path), state_of(cut_dir)
+    for key in ("model", "optimizer", "ema", "rng", "step", "samples", "best", "errors"):
+        assert same_bits(a[key], b[key]), key
+    for name in ("final/rel_l2", "final/h1", "best/rel_l2", "cost/flops", "cost/samples/9x9"):
+        assert whole.summary[name] == resumed.summary[name]
+
+
+def test_records_after_the_checkpoint_are_not_doubled(tiny, interrupted):
+    import json
+
+    run_dir = interrupted(nolab.compose(tiny(*RUN)), 3)
+    with (run_dir / "metrics.jsonl").open("a") as file:  # a kill later than the checkpoint
+        file.write('{"step": 4, "train/loss": 9.0}\n{"step": 5, "trai')
+    nolab.resume(run_dir)
+    steps = [r["step"] for r in map(json.loads, (run_dir / "metrics.jsonl").open()) if "train/loss" in r]
+    assert steps == [1, 2, 3, 4, 5, 6]
+
+
+def test_the_clock_goes_on(tiny, interrupted):
+    run_dir = interrupted(nolab.compose(tiny(*RUN)), 3)
+    before = state_of(run_dir)["clock"]["train"]
+    assert nolab.resume(run_dir).summary["cost/train_s"] > before > 0
+
+
+def test_a_finished_run_trains_on_with_a_larger_budget(tiny):
+    run = nolab.train(nolab.compose(tiny()))
+    longer = nolab.resume(run.path, ["budget.steps=7", "tracking=none"])
+    assert longer.summary["cost/steps"] == 7
+    assert longer.config.budget.steps == 7
+
+
+def test_a_loss_that_is_not_finite_ends_the_run(tiny, tmp_path):
+    with pytest.raises(nolab.errors.RunFailure, match=r"step \d+, level (9x9|17x17), samples .*failed.pt"):
+        nolab.train(nolab.compose(tiny("optimizer.lr=1e30", "budget.steps=20")))
+    (run_dir,) = (tmp_path / "outputs" / "train").iterdir()
+    assert (run_dir / "checkpoints" / "failed.pt").is_file()
+    assert not (run_dir / "summary.json").exists()
