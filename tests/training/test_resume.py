@@ -1,5 +1,6 @@
 """N steps = k steps + resume + N-k steps, bit for bit."""
 
+import json
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -50,7 +51,9 @@ def interrupted(monkeypatch, tmp_path):
             patch.setattr(Trainer, "_step", step)
             with pytest.raises(Interrupted, match=f"SIGTERM at step {at}.*resume="):
                 nolab.train(config)
-        (run_dir,) = (d for d in (tmp_path / "outputs" / "train").iterdir() if not (d / "summary.json").exists())
+        (run_dir,) = (
+            d for d in (tmp_path / "outputs" / "train").iterdir() if not (d / "summary.json").exists()
+        )
         return run_dir
 
     return run
@@ -72,13 +75,12 @@ def test_resumed_run_ends_with_the_same_bits(tiny, interrupted, at, scheme):
 
 
 def test_records_after_the_checkpoint_are_not_doubled(tiny, interrupted):
-    import json
-
     run_dir = interrupted(nolab.compose(tiny(*RUN)), 3)
     with (run_dir / "metrics.jsonl").open("a") as file:  # a kill later than the checkpoint
         file.write('{"step": 4, "train/loss": 9.0}\n{"step": 5, "trai')
     nolab.resume(run_dir)
-    steps = [r["step"] for r in map(json.loads, (run_dir / "metrics.jsonl").open()) if "train/loss" in r]
+    records = map(json.loads, (run_dir / "metrics.jsonl").read_text().splitlines())
+    steps = [record["step"] for record in records if "train/loss" in record]
     assert steps == [1, 2, 3, 4, 5, 6]
 
 

@@ -1,0 +1,55 @@
+"""What the measuring scripts share: where they write, how they time."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+
+from nolab.tracking.run_directory import environment
+
+CPU = torch.device("cpu")
+RESULTS = Path(__file__).parent / "results"
+
+
+def write_result(name: str, result: dict[str, Any], device: torch.device = CPU) -> Path:
+    """``results/<name>.json``: the figures with the machine, versions and command that gave them."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    kept = ("command", "python", "platform", "device", "threads", "packages", "started")
+    machine = {key: value for key, value in environment(device).items() if key in kept}
+    machine["command"] = [Path(part).name if part.endswith(".py") else part for part in machine["command"]]
+    path.write_text(json.dumps({"environment": machine, **result}, indent=2) + "\n")
+    return path
+
+
+def alternate(
+    tasks: dict[str, Callable[[], Any]], repeats: int, device: torch.device = CPU
+) -> dict[str, list[float]]:
+    """Seconds of every task, run in turn `repeats` times after two rounds that warm up.
+
+    Taking turns in one process puts drifts of the machine into every task alike.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in tasks}
+    for round_ in range(repeats + 2):
+        for name, task in tasks.items():
+            _wait(device)
+            start = time.perf_counter()
+            task()
+            _wait(device)
+            if round_ >= 2:
+                seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def median_ratio(numerator: list[float], denominator: list[float]) -> float:
+    """Median of the ratios of paired turns."""
+    return median(a / b for a, b in zip(numerator, denominator, strict=True))
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

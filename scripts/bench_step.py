@@ -1,0 +1,151 @@
+"""What a training step costs: nolab's against neuraloperator's own Trainer, and MLMC's against its terms.
+
+    python scripts/bench_step.py [--repeats 15] [--device cpu]
+
+1. FNO, width 32, 4 layers, 64², batch 16, relative L2, AdamW: `Trainer.train_one_epoch` of
+   neuraloperator on its own FNO, beside nolab's engine on the same architecture. Both conventions
+   of "12 modes" (12 and 24 as neuraloperator counts them). The data lie in memory for both.
+2. One nested MLMC step (δ = 2, three levels) beside the sum of its terms, each timed alone.
+
+Tasks take turns in one process; medians, and the median of the paired ratios.
+"""
+
+import argparse
+import warnings
+from statistics import median
+
+import numpy as np
+import torch
+from _measuring import alternate, median_ratio, write_result
+from torch.utils.data import DataLoader, Dataset
+
+from nolab.data.batcher import ResidentBatcher
+from nolab.data.hierarchy import Hierarchy, Level
+from nolab.data.pyramid import LevelTensors
+from nolab.estimators import fine, mlmc
+from nolab.grid import Domain
+from nolab.metrics.errors import Units, rel_l2
+from nolab.models import fno
+from nolab.points import PointOptions, PointSampler
+from nolab.training.gradient import GradientEngine
+
+warnings.simplefilter("ignore")  # neuraloperator's own, about its configuration
+N, BATCH, STEPS = 128, 16, 4
+
+
+class Pairs(Dataset):
+    """Samples in memory, as neuraloperator's Trainer takes them."""
+
+    def __init__(self, x: torch.Tensor, y: torch.Tensor) -> None:
+        self.x, self.y = x, y
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, i: int) -> dict[str, torch.Tensor]:
+        return {"x": self.x[i], "y": self.y[i]}
+
+
+def make_engine(shapes, placement, options, device):
+    """nolab's engine over random fields on every shape."""
+    domain = Domain.unit(2, placement)
+    levels = []
+    for shape in shapes:
+        x, y = torch.randn(2, N, 1, *shape).unbind()
+        levels.append(LevelTensors(x, y, y.square().mean(dim=(1, 2, 3)).sqrt()))
+    hierarchy = Hierarchy(tuple(Level(s) for s in shapes), domain, "subsample")
+    model = fno.build(options, 1, 1, domain).to(device)
+    batcher = ResidentBatcher(levels, hierarchy, device, on_device=True)
+    points = PointSampler(PointOptions(), 0, (None,) * len(shapes))
+    units = Units(torch.zeros(1, device=device), torch.ones(1, device=device))
+    modes = ("fp32",) * len(shapes)
+    return GradientEngine(model, batcher, points, rel_l2, units, modes, device)
+
+
+def nolab_steps(engine, estimator, steps):
+    """A task: `steps` optimizer steps."""
+    optimizer = torch.optim.AdamW(engine.model.parameters(), lr=1e-3, foreach=True)
+    state = {"step": 0}
+
+    def task():
+        for _ in range(steps):
+            optimizer.zero_grad(set_to_none=True)
+            engine.accumulate(estimator.plan(state["step"]), state["step"])
+            optimizer.step()
+            state["step"] += 1
+
+    return task
+
+
+def neuraloperator_steps(n_modes, steps, device):
+    """A task: `steps` batches of neuraloperator's Trainer on its own FNO."""
+    from neuralop.losses import LpLoss
+    from neuralop.models import FNO
+    from neuralop.training import AdamW, Trainer
+
+    model = FNO(n_modes=(n_modes, n_modes), in_channels=1, out_channels=1, hidden_channels=32, n_layers=4)
+    x, y = torch.randn(2, steps * BATCH, 1, 64, 64).unbind()
+    loader = DataLoader(Pairs(x, y), batch_size=BATCH, shuffle=True)
+    trainer = Trainer(model=model.to(device), n_epochs=1, device=device, verbose=False)
+    trainer.regularizer = None
+    trainer.optimizer = AdamW(model.parameters(), lr=1e-3)
+    trainer.scheduler = torch.optim.lr_scheduler.ConstantLR(trainer.optimizer)
+    loss = LpLoss(d=2)
+    return lambda: trainer.train_one_epoch(0, loader, loss)
+
+
+def against_neuraloperator(n_modes, repeats, device):
+    tasks = {"neuraloperator Trainer": neuraloperator_steps(n_modes, STEPS, device)}
+    for discretization, placement in (("index", "periodic"), ("consistent", "nodal")):
+        options = fno.Options(n_modes=n_modes, hidden_channels=32, n_layers=4, discretization=discretization)
+        engine = make_engine([(64, 64)], placement, options, device)
+        estimator = fine.build(fine.Options(BATCH), N, 1, 0)
+        tasks[f"nolab, {discretization}"] = nolab_steps(engine, estimator, STEPS)
+    seconds = alternate(tasks, repeats, device)
+    base = seconds["neuraloperator Trainer"]
+    return {
+        name: {"ms_per_step": 1e3 * median(times) / STEPS, "speed_up": median_ratio(base, times)}
+        for name, times in seconds.items()
+    }
+
+
+def against_its_terms(repeats, device):
+    options = fno.Options(n_modes=12, hidden_channels=24, n_layers=4)
+    engine = make_engine([(17, 17), (33, 33), (65, 65)], "nodal", options, device)
+    estimator = mlmc.build(mlmc.Options(batch_size=4, delta=2.0), N, 3, 0)
+    plan = estimator.plan(0)
+    tasks = {"whole step": lambda: engine.accumulate(plan, 0)}
+    for term in plan:
+        tasks[f"level {term.level}"] = lambda term=term: engine.accumulate((term,), 0)
+    seconds = alternate(tasks, 3 * repeats, device)
+    alone = np.sum([seconds[f"level {term.level}"] for term in plan], axis=0).tolist()
+    return {
+        **{name: {"ms": 1e3 * median(times)} for name, times in seconds.items()},
+        "step over the sum of its terms": median_ratio(seconds["whole step"], alone),
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--device", default="cpu")
+    options = parser.parse_args()
+    device = torch.device(options.device)
+    torch.manual_seed(0)
+    result = {
+        f"FNO 64², batch 16, n_modes={n}": against_neuraloperator(n, options.repeats, device)
+        for n in (12, 24)
+    }
+    result["nested MLMC step, 17/33/65, n = 16/8/4"] = against_its_terms(options.repeats, device)
+    for title, rows in result.items():
+        print(title)
+        for name, row in rows.items():
+            text = row if not isinstance(row, dict) else "  ".join(f"{k} {v:.2f}" for k, v in row.items())
+            print(f"  {name:32} {text}")
+    print(write_result("bench_step", result, device))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""Error against cost of finished runs, seeds aggregated, as a Markdown table.
+
+    python scripts/tabulate_runs.py outputs/darcy_races [--name NAME]
+
+With --name, the table and the figures go to scripts/results/NAME.md and NAME.json.
+"""
+
+import argparse
+from pathlib import Path
+from statistics import median
+
+from _measuring import RESULTS, write_result
+
+import nolab
+
+
+def group_of(run):
+    sampling = run.config.sampling
+    scheme = f" {sampling.scheme}" if sampling.estimator == "mlmc" else ""
+    delta = f", δ = {sampling.delta:g}" if "delta" in sampling else ""
+    return f"{sampling.estimator}{scheme}{delta}"
+
+
+def middle(runs, name, form="{:.4f}"):
+    """Median, and the range over the seeds."""
+    values = [run.summary[name] for run in runs]
+    spread = f" ({form.format(min(values))}-{form.format(max(values))})" if len(values) > 1 else ""
+    return form.format(median(values)) + spread
+
+
+def table(groups):
+    levels = [k for k in next(iter(groups.values()))[0].summary if k.startswith("final/rel_l2/")]
+    shown = [*levels, "cost/train_s", "cost/steps", "cost/fine_equivalents", "cost/flops"]
+    lines = [
+        "| estimator | seeds | " + " | ".join(k.removeprefix("final/rel_l2/") for k in shown) + " |",
+        "|---" * (len(shown) + 2) + "|",
+    ]
+    finest = [k for k in levels if next(iter(groups.values()))[0].summary[k] is not None][-1]
+    for name, runs in sorted(groups.items(), key=lambda item: median(r.summary[finest] for r in item[1])):
+        cells = [middle(runs, k) for k in levels]
+        cells += [middle(runs, "cost/train_s", "{:.1f}"), middle(runs, "cost/steps", "{:.0f}")]
+        cells += [middle(runs, "cost/fine_equivalents", "{:.0f}"), middle(runs, "cost/flops", "{:.3g}")]
+        lines.append(f"| {name} | {len(runs)} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--name")
+    options = parser.parse_args()
+    runs = [nolab.load_run(path.parent) for path in sorted(options.folder.glob("*/summary.json"))]
+    if not runs:
+        parser.error(f"{options.folder} holds no finished run")
+    groups = {}
+    for run in runs:
+        groups.setdefault(group_of(run), []).append(run)
+    text = table(groups)
+    print(text)
+    if options.name:
+        (RESULTS / f"{options.name}.md").write_text(text + "\n")
+        figures = {name: [run.summary for run in members] for name, members in groups.items()}
+        print(write_result(options.name, {"runs": figures}))
+
+
+if __name__ == "__main__":
+    main()
