@@ -36,9 +36,7 @@ class Axis:
         if self.placement not in get_args(Placement):
             raise unknown("placement", self.placement, get_args(Placement))
         if not -inf < self.start < self.stop < inf:
-            raise InputError(
-                f"axis: start must lie below stop, both finite, got [{self.start}, {self.stop}]"
-            )
+            raise InputError(f"axis: start must lie below stop, both finite, got [{self.start}, {self.stop}]")
 
     @property
     def length(self) -> float:

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nolab.errors import InputError
@@ -26,6 +26,7 @@ WEIGHTS = [
     ("periodic", 5, [1 / 5] * 5),
 ]
 PLACEMENTS = ["nodal", "cell", "periodic"]
+FIXED = settings(derandomize=True, deadline=None)
 
 
 @pytest.mark.parametrize(("placement", "n", "expected"), COORDINATES)
@@ -42,6 +43,7 @@ def test_weights(placement: str, n: int, expected: list[float]) -> None:
     )
 
 
+@FIXED
 @given(st.sampled_from(PLACEMENTS), st.integers(2, 200), st.floats(-10, 10), st.floats(0.01, 20))
 def test_weights_sum_to_one(placement: str, n: int, start: float, length: float) -> None:
     weights = Axis(placement, start, start + length).weights(n)
@@ -49,6 +51,7 @@ def test_weights_sum_to_one(placement: str, n: int, start: float, length: float)
     assert weights.sum().item() == pytest.approx(1, rel=1e-13)
 
 
+@FIXED
 @given(
     st.sampled_from(["nodal", "cell"]),
     st.integers(2, 60),

@@ -40,7 +40,10 @@ def test_load(package: str) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("rof", r"model\.part: 'rof' is not known\. Did you mean 'roof'\? Valid: door, explosive, factory, roof"),
+        (
+            "rof",
+            r"model\.part: 'rof' is not known\. Did you mean 'roof'\? Valid: door, explosive, factory, roof",
+        ),
         ("_hinge", r"model\.part: '_hinge' is not known"),
         ("nested", r"model\.part: 'nested' is not known"),
         ("", r"model\.part: '' is not known"),

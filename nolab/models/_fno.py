@@ -177,6 +177,11 @@ class FourierOperator(nn.Module):
             x = self.fno_blocks(x, layer)
         return self.projection(batch.select(x))
 
+    def remark(self, shape: tuple[int, ...]) -> str | None:
+        """What a user should know of the model on a grid of `shape`: frequencies that it can't carry."""
+        clipped = self.fno_blocks.convs[0].clipped(shape)
+        return None if clipped is None else f"carries {clipped}; the others have no effect there"
+
 
 @constant
 def _positions(

@@ -182,6 +182,13 @@ class SpectralConv(NeuralopSpectralConv):
         scaling = self.resolution_scaling_factor or (1,) * self.order
         return tuple(round(n * factor) for n, factor in zip(x.shape[2:], scaling, strict=True))
 
+    def clipped(self, shape: tuple[int, ...]) -> str | None:
+        """What a grid of `shape` can't carry: ``"7x4 of 12x7 modes"``, or None if it carries all."""
+        kept = [modes.count for modes in self._modes(shape, shape)]
+        if kept == list(self.n_modes):
+            return None
+        return f"{'x'.join(map(str, kept))} of {'x'.join(map(str, self.n_modes))} modes"
+
     def _modes(self, source: tuple[int, ...], target: tuple[int, ...]) -> tuple[AxisModes, ...]:
         """The modes that both grids carry, per axis."""
         stored = self.weight.shape[-self.order :]

@@ -4,6 +4,7 @@
 before anything is generated or trained); :meth:`Setup.load` reads the data.
 """
 
+import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from nolab.plan import Estimator
 from nolab.points import PointSampler
 from nolab.precision import Mode, check_mode
 from nolab.training.gradient import GradientEngine
+
+log = logging.getLogger(__name__)
 
 TRAIN, TEST = "train", "test"
 
@@ -113,6 +116,10 @@ def prepare(config: RunConfig) -> Setup:
         source.domain,
         is_target=config.model.is_target,
     )
+    for level in hierarchy.levels:
+        # A model may say what a grid is too coarse for; the coarse level is used all the same.
+        if (remark := getattr(model, "remark", lambda shape: None)(level.shape)) is not None:
+            log.info("level %s: the model %s", level.name, remark)
     points = PointSampler(config.points, config.seed, neval)
     return Setup(config, device, source, hierarchy, model.to(device), estimator, points, modes)
 

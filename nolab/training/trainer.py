@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from nolab.errors import InputError, RunFailure
 from nolab.metrics.resources import EnergyMeter, peak_memory_gib, reset_peak_memory
+from nolab.plan import Plan
 from nolab.tracking.progress import ProgressView, Status
 from nolab.tracking.sinks import Record, Sink
 from nolab.training.budget import Budget
@@ -81,6 +82,7 @@ class Trainer:
         self.costs: LevelCosts | None = None
         self._energy = EnergyMeter(setup.device)
         self._loss = torch.zeros((), device=setup.device)
+        self._ahead: Plan | None = None  # the coming step's plan, which the batcher reads ahead
         self._saved_at = self._shown_at = 0.0
 
     @property
@@ -137,8 +139,11 @@ class Trainer:
         rate = config.optimizer.lr * learning_rate_factor(config.scheduler, share)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        plan = self.setup.estimator.plan(step)
-        self.data.batcher.prefetch(self.setup.estimator.plan(step + 1))
+        plan, self._ahead = (
+            self._ahead or self.setup.estimator.plan(step),
+            self.setup.estimator.plan(step + 1),
+        )
+        self.data.batcher.prefetch(self._ahead)
         self.optimizer.zero_grad(set_to_none=True)
         losses = self.engine.accumulate(plan, step)
         self.guard.check(step, plan, losses)

@@ -44,7 +44,15 @@ def test_summary_has_every_name(nolab, tiny):
     summary = summary_of(done.stdout.splitlines()[-1])
     names = {f"cost/{b}_s" for b in ("train", "eval", "log", "warmup")}
     names |= {"cost/steps", "cost/fine_equivalents", "cost/flops", "cost/peak_mem_gib", "cost/energy_j"}
-    names |= {"final/rel_l2", "best/rel_l2", "final/h1", "final/mse", "final/r2", "target/rel_l2", "target/train_s"}
+    names |= {
+        "final/rel_l2",
+        "best/rel_l2",
+        "final/h1",
+        "final/mse",
+        "final/r2",
+        "target/rel_l2",
+        "target/train_s",
+    }
     for level in ("9x9", "17x17"):
         names |= {f"final/rel_l2/{level}", f"cost/samples/{level}", f"mlmc/C/{level}", f"mlmc/n/{level}"}
     assert set(summary) == names

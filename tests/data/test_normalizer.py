@@ -32,7 +32,7 @@ def test_statistics_are_the_fields_not_the_grids(n: int) -> None:
     x = Axis("nodal").coordinates(n).numpy()
     normalizer = Normalizer.fit((5 + np.sin(np.pi * x))[None, None], Domain.unit(1))
     assert normalizer.mean[0] == pytest.approx(5 + 2 / np.pi, rel=1e-3)
-    assert normalizer.std[0] == pytest.approx(np.sqrt(0.5 - 4 / np.pi**2), rel=2e-3)
+    assert normalizer.std[0] == pytest.approx(np.sqrt(0.5 - 4 / np.pi**2), rel=4e-3)
 
 
 def test_encoded_fields_have_mean_zero_and_std_one() -> None:

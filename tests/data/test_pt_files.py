@@ -111,9 +111,9 @@ BAD = [
     ({"x": XY["x"]}, r"expected a dictionary with tensors 'x' and 'y', found \['x'\]"),
     ({"x": XY["x"], "y": [1.0]}, "expected a dictionary with tensors"),
     (XY["x"], "expected a dictionary with tensors 'x' and 'y', found Tensor"),
-    ([XY["x"], XY["y"]], "found list"),
+    ([XY["x"], XY["y"]], "expected a dictionary .* found list"),
     ({**XY, "y": torch.rand(2, 4, 4)}, r"x \(3, 1, 4, 4\) and y \(2, 1, 4, 4\) differ in samples or grid"),
-    ({**XY, "y": torch.rand(3, 4)}, "differ in samples or grid"),
+    ({**XY, "y": torch.rand(3, 4)}, r"x \(3, 1, 4, 4\) and y \(3, 1, 4\) differ in samples or grid"),
     ({**XY, "y": torch.rand(3, 5, 5)}, r"y has shape \(3, 5, 5\), expected \(n, 4, …\) or \(n, C, 4, …\)"),
     ({**XY, "x": torch.rand(3, 4, 5)}, r"x has shape \(3, 4, 5\)"),
     ({**XY, "x": torch.rand(3, 2, 2, 4, 4)}, r"x has shape"),
@@ -154,7 +154,10 @@ def test_bad_folders(tmp_path: Path, names: list[str], message: str) -> None:
         ({"test_4": pair(2, 4, 4), "test_8": pair(3, 8, 8)}, "'test' hold different numbers of samples"),
         ({"test_4": pair(2, 4)}, "grid 4 of split 'test' has 1 axes, the domain has 2"),
         ({"test_4": pair(2, 4, 4, channels=(2,))}, "test/4x4/input has shape"),
-        ({"test_4": {**XY, "y": torch.full((3, 4, 4), torch.nan)}}, "test/4x4/output holds values that are not"),
+        (
+            {"test_4": {**XY, "y": torch.full((3, 4, 4), torch.nan)}},
+            "test/4x4/output holds values that are not",
+        ),
     ],
 )
 def test_files_that_do_not_fit_each_other(tmp_path: Path, test: dict, message: str) -> None:

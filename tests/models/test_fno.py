@@ -192,3 +192,19 @@ def test_bad_options(part, options, message):
 def test_options_that_do_not_fit(options, message):
     with pytest.raises(InputError, match=message):
         make(**options)
+
+
+@pytest.mark.parametrize(
+    ("discretization", "shape", "said"),
+    [
+        ("consistent", (33, 33), None),
+        ("consistent", (9, 33), "7x9 of 16x9 modes"),  # |k| <= 3 of -8..7
+        ("consistent", (9, 9), "7x4 of 16x9 modes"),
+        ("index", (8, 16), "8x9 of 16x9 modes"),  # Nyquist included
+    ],
+)
+def test_a_coarse_grid_is_remarked_on(discretization, shape, said):
+    domain = Domain.unit(2, "nodal")
+    model = fno.build(fno.Options(n_modes=16, hidden_channels=4, discretization=discretization), 1, 1, domain)
+    remark = model.remark(shape)
+    assert remark is None if said is None else said in remark
