@@ -1,5 +1,6 @@
 """Errors of a finished run on its test set, at the grids that are asked for."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -15,20 +16,22 @@ from nolab.training.evaluation import evaluate
 from nolab.training.setup import TEST, open_source, units
 
 
-def evaluate_run(run: Run, shapes: list[Shape] | None = None) -> dict[str, dict[str, float]]:
+def evaluate_run(
+    run: Run, shapes: list[Shape] | None = None, overrides: Sequence[str] = ()
+) -> dict[str, dict[str, float]]:
     """Mean errors (rel_l2, h1, mse, r2; physical units) of the run's model per grid.
 
     Parameters
     ----------
     shapes : grids; None takes the run's levels and every finer grid that the test split holds.
-        Grids finer than the run's data are made by the data set's generator, when it has one, by
-        naming a finer `dataset.resolution` in the run's config.
+    overrides : of the run's data set, ``dataset.key=value`` or ``data_dir=…``: another test set, or
+        one on a finer grid than the run's own.
 
     Raises
     ------
     InputError : a grid that the data can't give, or data that do not fit the run.
     """
-    config = run.settings
+    config = run.settings_with(overrides, allowed=("dataset", "data_dir"))
     source = open_source(config.dataset, Path(config.data_dir), run.device)
     if source.domain != run.domain:
         raise InputError(f"{run.path}: the data set's domain is not the one that the run was trained on")

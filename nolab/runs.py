@@ -1,6 +1,7 @@
 """Runs on disk: their figures, and their models put to use."""
 
 import json
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from nolab.grid import Domain, shape_name
 from nolab.models import build_model
 from nolab.tracking.run_directory import CHECKPOINTS, CONFIG, SUMMARY
 from nolab.training.checkpoint import load_checkpoint
+
+_TRUST = "--trust, or load_run(…, trust=True)"
 
 
 def load_run(
@@ -97,6 +100,29 @@ class Run:
         """The resolved config."""
         return read_config(self.path)
 
+    def settings_with(self, overrides: Sequence[str], allowed: tuple[str, ...]) -> RunConfig:
+        """The validated config with some keys changed.
+
+        Parameters
+        ----------
+        overrides : ``key=value``, dotted keys that the config has or its schema knows.
+        allowed : top-level keys that may change.
+
+        Raises
+        ------
+        InputError : an override that can't be read, or of another key.
+        """
+        for override in overrides:
+            key, equals, _ = override.partition("=")
+            if not equals or key.partition(".")[0] not in allowed or "_target_" in key:
+                raise InputError(
+                    f"override '{override}': write key=value; only {', '.join(allowed)} may change here"
+                )
+        if not self._trust:
+            refuse_code(self.config, self.path, _TRUST)
+        changed = OmegaConf.merge(self.config, OmegaConf.from_dotlist(list(overrides)))
+        return validate(OmegaConf.to_container(changed, resolve=True))
+
     @property
     def finished(self) -> bool:
         """Whether the run ended; its summary is written last."""
@@ -156,9 +182,7 @@ class Run:
     @cached_property
     def settings(self) -> RunConfig:
         """The validated config; it names code only in a trusted run."""
-        if not self._trust:
-            refuse_code(self.config, self.path, "--trust, or load_run(…, trust=True)")
-        return validate(OmegaConf.to_container(self.config, resolve=True))
+        return self.settings_with((), allowed=())
 
     @torch.no_grad()
     def predict(

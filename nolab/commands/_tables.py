@@ -7,10 +7,11 @@ from rich.table import Table
 
 
 def print_table(columns: list[str], rows: list[list[str]], file: TextIO) -> None:
-    """A plain table; the first column to the left, figures to the right."""
+    """A plain table; columns of figures to the right, text and the first column to the left."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for i, column in enumerate(columns):
-        table.add_column(column, justify="left" if i == 0 else "right", no_wrap=True)
+        figures = i > 0 and any(row[i][:1].isdigit() for row in rows)
+        table.add_column(column, justify="right" if figures else "left", no_wrap=True)
     for row in rows:
         table.add_row(*row)
     console = Console(file=file)

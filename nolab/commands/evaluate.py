@@ -16,7 +16,7 @@ def main(arguments: Sequence[str]) -> int:
     from nolab.runs import load_run
 
     run = load_run(options.run, checkpoint=options.checkpoint, device=options.device, trust=options.trust)
-    errors = evaluate_run(run, options.levels)
+    errors = evaluate_run(run, options.levels, options.overrides)
     if options.json:
         print(json.dumps(errors, indent=2))
         return 0
@@ -33,6 +33,12 @@ def _parser() -> argparse.ArgumentParser:
         "(zero-shot super-resolution).",
     )
     add_run_arguments(parser)
+    parser.add_argument(
+        "overrides",
+        nargs="*",
+        metavar="KEY=VALUE",
+        help="of the run's data set, e.g. dataset.resolution=257 dataset.n_train=1 for a finer test grid",
+    )
     parser.add_argument(
         "--levels",
         type=_shape,

@@ -74,7 +74,7 @@ def ensure_store(
     RunFailure : the problem's solver failed, or the files cannot be written.
     """
     module = registry.load("nolab.problems", problem, key="dataset.problem")
-    parsed = schema.from_mapping(module.Options, options, "dataset.options")
+    parsed = schema.from_mapping(module.Options, options, "dataset")
     schema.check(seed >= 0, "seed", seed, "0 or more")
     schema.check(workers >= 0, "workers", workers, "0 (one per core) or more")
     meta = _describe(problem, module, parsed, seed, _check_counts(counts))

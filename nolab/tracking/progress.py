@@ -18,14 +18,16 @@ _SECONDS_BETWEEN_LINES = 10.0
 class Status:
     """What a reader wants to know now.
 
-    errors, samples : per level name, newest evaluation and samples evaluated so far.
+    train_errors, test_errors, samples : per level name, the last step's mean loss, the newest
+        evaluation's relative L2 and the samples evaluated so far.
     seconds_left : of training, None where it can't be told yet.
     """
 
     step: int
     share: float
     loss: float
-    errors: Mapping[str, float]
+    train_errors: Mapping[str, float]
+    test_errors: Mapping[str, float]
     samples: Mapping[str, int]
     train_seconds: float
     seconds_left: float | None
@@ -76,20 +78,23 @@ def _panel(status: Status) -> Table:
     )
     grid.add_row(head)
     levels = Table(box=None, pad_edge=False)
-    for column in ("level", "test rel. L2", "samples"):
+    for column in ("level", "train loss", "test rel. L2", "samples"):
         levels.add_column(column, justify="left" if column == "level" else "right")
     for name, samples in status.samples.items():
-        error = status.errors.get(name)
-        levels.add_row(name, "…" if error is None else f"{error:.4f}", f"{samples:,}")
+        errors = (status.train_errors.get(name), status.test_errors.get(name))
+        levels.add_row(name, *("…" if e is None else f"{e:.4f}" for e in errors), f"{samples:,}")
     grid.add_row(levels)
     return grid
 
 
 def _line(status: Status) -> str:
-    errors = " ".join(f"{name}={error:.4f}" for name, error in status.errors.items())
+    train, test = (
+        " ".join(f"{name}={error:.4f}" for name, error in errors.items()) or "…"
+        for errors in (status.train_errors, status.test_errors)
+    )
     samples = " ".join(f"{name}={n}" for name, n in status.samples.items())
     return (
-        f"step {status.step} ({100 * status.share:.0f} %)  loss {status.loss:.4f}  "
-        f"test rel. L2 {errors or '…'}  samples {samples}  "
+        f"step {status.step} ({100 * status.share:.0f} %)  train loss {train}  test rel. L2 {test}  "
+        f"samples {samples}  "
         f"{duration(status.train_seconds)} trained, {duration(status.seconds_left)} left"
     )

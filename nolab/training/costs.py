@@ -1,11 +1,12 @@
 """What a sample costs at each level: seconds and FLOPs, measured before the clock starts."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 import numpy as np
 import torch
+from torch import nn
 
 from nolab.metrics.flops import count_flops
 from nolab.plan import Plan, Term
@@ -34,12 +35,17 @@ class LevelCosts:
         return sum(n * f for n, f in zip(samples, self.flops, strict=True))
 
 
-def measure_costs(engine: GradientEngine, plan: Plan, n_levels: int) -> LevelCosts:
+def measure_costs(engine: GradientEngine, plain: nn.Module, plan: Plan, n_levels: int) -> LevelCosts:
     """Run every level a few times without changing the model: this warms up kernels, caches and
     compilation, and gives C_ℓ. Levels that the plan leaves out are measured at its batch size.
 
     The random state is left as it was; gradients are dropped.
+
+    Parameters
+    ----------
+    plain : the engine's model before compilation, whose operations can be counted.
     """
+    counted = replace(engine, model=plain)
     terms = {term.level: term for term in plan}
     some = plan[-1]
     seconds, flops = [], []
@@ -49,8 +55,8 @@ def measure_costs(engine: GradientEngine, plan: Plan, n_levels: int) -> LevelCos
             term = terms.get(level, Term(level, some.indices, np.abs(some.weights)))
             seconds.append(_seconds(engine, term) / len(term.indices))
             one = Term(level, term.indices[:1], term.weights[:1])
-            flops.append(count_flops(lambda one=one: engine.accumulate((one,), step=0)))
-    engine.model.zero_grad(set_to_none=True)
+            flops.append(count_flops(lambda one=one: counted.accumulate((one,), step=0)))
+    plain.zero_grad(set_to_none=True)
     return LevelCosts(tuple(seconds), tuple(flops))
 
 

@@ -17,6 +17,18 @@ Loss = Callable[[Tensor, FieldBatch, Units], Tensor]
 
 
 @dataclass(frozen=True)
+class StepLosses:
+    """Losses of a step's terms, detached, on the device.
+
+    weighted : (terms,), Σ_i w_i loss_i of each term; their sum estimates the objective.
+    mean : (terms,), the plain mean of each term's losses: what the model errs at that level.
+    """
+
+    weighted: Tensor
+    mean: Tensor
+
+
+@dataclass(frozen=True)
 class GradientEngine:
     """Carries out plans: it knows levels, points and precision, never which estimator it serves.
 
@@ -35,18 +47,15 @@ class GradientEngine:
     modes: tuple[Mode, ...]
     device: torch.device
 
-    def accumulate(self, plan: Plan, step: int) -> Tensor:
+    def accumulate(self, plan: Plan, step: int) -> StepLosses:
         """Add g = Σ_terms Σ_i w_i ∇loss_i to the parameters' gradients.
 
         Backward runs term by term, so peak memory is that of the largest term, not of the sum.
-
-        Returns
-        -------
-        (terms,) : the weighted loss of each term, detached; their sum estimates the objective.
         """
-        return torch.stack([self._backward(term, step) for term in plan])
+        weighted, mean = zip(*(self._backward(term, step) for term in plan), strict=True)
+        return StepLosses(torch.stack(weighted), torch.stack(mean))
 
-    def _backward(self, term: Term, step: int) -> Tensor:
+    def _backward(self, term: Term, step: int) -> tuple[Tensor, Tensor]:
         batch = self.batcher.get(term.level, term.indices)
         n_points = batch.target[0, 0].numel()
         batch = batch.at(self.points.draw(step, term.level, len(batch), n_points, self.device))
@@ -58,4 +67,4 @@ class GradientEngine:
             weights = torch.from_numpy(term.weights).to(self.device, losses.dtype, non_blocking=True)
             weighted = losses @ weights
             weighted.backward()
-        return weighted.detach()
+        return weighted.detach(), losses.detach().mean()

@@ -12,8 +12,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from nolab.composition import compose
 from nolab.config import RunConfig, validate
+from nolab.data.hierarchy import Level
 from nolab.errors import InputError, RunFailure
-from nolab.fields import FieldBatch
 from nolab.runs import Run, read_config, refuse_code
 from nolab.tracking import run_directory as folder
 from nolab.tracking.figures import plot_predictions
@@ -158,26 +158,34 @@ def _summarise(trainer: Trainer) -> Record:
     return record
 
 
-@torch.no_grad()
 def _plot(run_dir: Path, trainer: Trainer, sinks: list[Sink]) -> None:
     """First test sample at the coarsest and the finest level of the hierarchy."""
-    hierarchy, data = trainer.setup.hierarchy, trainer.data
-    if hierarchy.domain.ndim > 2:
+    domain = trainer.setup.hierarchy.domain
+    if domain.ndim > 2:
         return
-    rows = []
-    trainer.model.eval()
-    for level in dict.fromkeys((hierarchy.levels[0], hierarchy.finest)):
-        tensors = data.tests[level].take(torch.tensor([0], device=data.tests[level].input.device))
-        batch: FieldBatch = tensors.to(trainer.setup.device).batch(hierarchy.domain)
-        prediction = data.units.decode(trainer.model(batch).float())
-        truth = data.units.decode(batch.target)
-        field = data.normalizers.input.decode(batch.input.cpu().numpy())
-        fields = {"input": field, "truth": truth.cpu().numpy(), "prediction": prediction.cpu().numpy()}
-        rows.append((level.name, {name: np.asarray(value)[0, 0] for name, value in fields.items()}))
-    extent = tuple(end for axis in hierarchy.domain.axes for end in (axis.start, axis.stop))
+    levels = dict.fromkeys((trainer.setup.hierarchy.levels[0], trainer.setup.hierarchy.finest))
+    with trainer.averaged_weights():
+        rows = [(level.name, _first_sample(trainer, level)) for level in levels]
+    extent = tuple(end for axis in domain.axes for end in (axis.start, axis.stop))
     path = plot_predictions(run_dir / folder.PLOTS / "prediction.png", rows, extent)
     for sink in sinks:
         sink.image("plots/prediction", path)
+
+
+@torch.no_grad()
+def _first_sample(trainer: Trainer, level: Level) -> dict[str, np.ndarray]:
+    """First channels of the first test sample in physical units, each of the grid's shape."""
+    data, tensors = trainer.data, trainer.data.tests[level]
+    one = tensors.take(torch.tensor([0], device=tensors.input.device)).to(trainer.setup.device)
+    batch = one.batch(trainer.setup.hierarchy.domain)
+    trainer.model.eval()
+    decode = data.normalizers.output.decode
+    fields = {
+        "input": data.normalizers.input.decode(batch.input.cpu().numpy()),
+        "truth": decode(batch.target.cpu().numpy()),
+        "prediction": decode(trainer.model(batch).float().cpu().numpy()),
+    }
+    return {name: field[0, 0] for name, field in fields.items()}
 
 
 def _checked(config: DictConfig) -> tuple[RunConfig, dict[str, Any]]:

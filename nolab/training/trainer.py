@@ -1,6 +1,7 @@
 """The training loop: plans in, a trained model and its figures out."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from nolab.training.checkpoint import save_checkpoint
 from nolab.training.clock import Clock
 from nolab.training.costs import LevelCosts, measure_costs
 from nolab.training.evaluation import evaluate
+from nolab.training.gradient import StepLosses
 from nolab.training.guard import FiniteGuard, NonFiniteLoss
 from nolab.training.optimizer import MovingAverage, build_optimizer
 from nolab.training.schedule import learning_rate_factor
@@ -81,7 +83,8 @@ class Trainer:
             self._restore(state)
         self.costs: LevelCosts | None = None
         self._energy = EnergyMeter(setup.device)
-        self._loss = torch.zeros((), device=setup.device)
+        zero = torch.zeros(1, device=setup.device)
+        self._losses, self._levels = StepLosses(zero, zero), ()  # of the last step
         self._ahead: Plan | None = None  # the coming step's plan, which the batcher reads ahead
         self._saved_at = self._shown_at = 0.0
 
@@ -90,9 +93,7 @@ class Trainer:
         """Share of the budget that is used."""
         return self.budget.progress(self.progress.step, self.clock.seconds("train"))
 
-    def fit(
-        self, stop: StopRequest, view: ProgressView, on_first_step: Callable[[], None] = lambda: None
-    ) -> None:
+    def fit(self, stop: StopRequest, view: ProgressView) -> None:
         """Train until the budget ends or the target error is reached.
 
         Raises
@@ -103,8 +104,7 @@ class Trainer:
         reset_peak_memory(self.setup.device)
         with self.clock.running("warmup"):
             plan = self.setup.estimator.plan(self.progress.step)
-            self.costs = measure_costs(self.engine, plan, len(self.setup.hierarchy))
-        on_first_step()
+            self.costs = measure_costs(self.engine, self.model, plan, len(self.setup.hierarchy))
         self.model.train()
         self._saved_at = self._wall()
         with self.clock.running("train"):
@@ -122,9 +122,9 @@ class Trainer:
             before, share = share, self.share
             if self._crossed(before, share, _RECORDS):
                 with self.clock.running("log"):
-                    self._emit(
-                        {"train/loss": self._loss.item(), "train/lr": self.optimizer.param_groups[0]["lr"]}
-                    )
+                    per_level = {f"train/loss/{name}": loss for name, loss in self._train_errors().items()}
+                    rate = self.optimizer.param_groups[0]["lr"]
+                    self._emit({"train/loss": self._train_loss(), **per_level, "train/lr": rate})
             if self._crossed(before, share, self.setup.config.evaluation.times):
                 self._evaluate()
             elif self._wall() - self._saved_at > self.setup.config.evaluation.checkpoint_seconds:
@@ -146,7 +146,7 @@ class Trainer:
         self.data.batcher.prefetch(self._ahead)
         self.optimizer.zero_grad(set_to_none=True)
         losses = self.engine.accumulate(plan, step)
-        self.guard.check(step, plan, losses)
+        self.guard.check(step, plan, losses.weighted)
         if config.optimizer.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), config.optimizer.clip_norm)
         self.optimizer.step()
@@ -154,7 +154,8 @@ class Trainer:
             self.ema.update(self.model)
         for term in plan:
             self.progress.samples[term.level] += len(term.indices)
-        self._loss = losses.sum()
+        self._losses = losses
+        self._levels = tuple(term.level for term in plan)
         self.progress.step += 1
 
     def _crossed(self, before: float, now: float, times: int) -> bool:
@@ -192,9 +193,7 @@ class Trainer:
         finer : also on grids finer than the hierarchy that the test split holds.
         """
         setup, known = self.setup, set(self.setup.hierarchy.levels)
-        if self.ema is not None:
-            self.ema.swap(self.model)
-        try:
+        with self.averaged_weights():
             return {
                 level.name: evaluate(
                     self.model,
@@ -208,9 +207,18 @@ class Trainer:
                 for level, tensors in self.data.tests.items()
                 if finer or level in known
             }
+
+    @contextmanager
+    def averaged_weights(self) -> Iterator[None]:
+        """The model with its averaged weights, where the run keeps any, inside the block."""
+        if self.ema is None:
+            yield
+            return
+        self.ema.swap(self.model)
+        try:
+            yield
         finally:
-            if self.ema is not None:
-                self.ema.swap(self.model)
+            self.ema.swap(self.model)
 
     def figures(self) -> Record:
         """Costs so far, under the names of the summary."""
@@ -258,8 +266,24 @@ class Trainer:
         left = seconds * (1 - share) / share if share > 0 else None
         samples = dict(zip(names, self.progress.samples, strict=True))
         return Status(
-            self.progress.step, share, float(self._loss), self.progress.errors, samples, seconds, left
+            step=self.progress.step,
+            share=share,
+            loss=self._train_loss(),
+            train_errors=self._train_errors(),
+            test_errors=self.progress.errors,
+            samples=samples,
+            train_seconds=seconds,
+            seconds_left=left,
         )
+
+    def _train_loss(self) -> float:
+        """The last step's estimate of the objective."""
+        return self._losses.weighted.sum().item()
+
+    def _train_errors(self) -> dict[str, float]:
+        """Mean training loss of the last step at each level that it evaluated."""
+        names = [self.setup.hierarchy.levels[level].name for level in self._levels]
+        return dict(zip(names, self._losses.mean.tolist(), strict=False))
 
     def _state(self) -> dict[str, Any]:
         progress = self.progress

@@ -193,6 +193,14 @@ class TestRunDirectory:
     def test_resume_of_nothing(self, refused, tmp_path):
         assert "no such run directory" in refused("train", f"resume={tmp_path / 'nothing'}")
 
+    def test_evaluation_that_would_change_the_model(self, refused, run_dir):
+        message = refused("evaluate", str(run_dir), "model.n_layers=3")
+        assert "only dataset, data_dir may change" in message
+
+    def test_evaluation_that_would_name_code(self, refused, run_dir):
+        message = refused("evaluate", str(run_dir), "dataset._target_=os.getcwd")
+        assert "only dataset, data_dir may change" in message
+
     def test_level_that_the_data_can_not_give(self, refused, run_dir):
         assert "finer than the data" in refused("evaluate", str(run_dir), "--levels", "65x65")
 

@@ -33,6 +33,9 @@ def test_train_evaluate_predict(nolab, tiny, tmp_path):
     for level, values in errors.items():
         assert values["rel_l2"] == pytest.approx(summary_of(run_dir)[f"final/rel_l2/{level}"], rel=1e-4)
 
+    finer = nolab("evaluate", str(run_dir), "dataset.resolution=49", "dataset.n_train=1", "--json")
+    assert list(json.loads(finer.stdout)) == ["9x9", "17x17", "49x49"], finer.stderr
+
     np.save(tmp_path / "x.npy", np.full((2, 12, 20), 3.0))
     predicted = nolab("predict", str(run_dir), "x.npy")
     assert predicted.returncode == 0, predicted.stderr

@@ -74,7 +74,7 @@ class TestWandbSink:
 
 
 def test_without_a_terminal_progress_is_a_line_now_and_then(capsys):
-    status = Status(3, 0.5, 0.25, {"9x9": 0.125}, {"9x9": 40}, 61.0, 61.0)
+    status = Status(3, 0.5, 0.25, {"9x9": 0.25}, {"9x9": 0.125}, {"9x9": 40}, 61.0, 61.0)
     with ProgressView() as view:
         for _ in range(5):
             view.show(status)
@@ -82,7 +82,7 @@ def test_without_a_terminal_progress_is_a_line_now_and_then(capsys):
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 2
     assert "step 3 (50 %)" in lines[0]
-    assert "9x9=0.1250" in lines[0]
+    assert "train loss 9x9=0.2500  test rel. L2 9x9=0.1250" in lines[0]
     assert "1:01 left" in lines[0]
 
 

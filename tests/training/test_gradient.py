@@ -124,7 +124,10 @@ def test_terms_add_up_and_losses_are_returned_per_term():
     plan = (Term(0, np.array([0, 1]), np.array([0.5, -0.25])), Term(2, np.array([1]), np.array([2.0])))
     parts = sum(gradient(engine, (term,)) for term in plan)
     assert torch.allclose(gradient(engine, plan), parts, rtol=1e-12, atol=1e-14)
-    assert engine.accumulate(plan, 0).shape == (2,)
+    losses = engine.accumulate(plan, 0)
+    single = [engine.accumulate((Term(0, np.array([i]), np.ones(1)),), 0).weighted[0] for i in (0, 1)]
+    assert losses.weighted[0] == pytest.approx(float(0.5 * single[0] - 0.25 * single[1]))
+    assert losses.mean[0] == pytest.approx(float(single[0] + single[1]) / 2)
 
 
 def test_repeated_samples_count_twice():
