@@ -30,6 +30,12 @@ def choose_device(name: str) -> torch.device:
     return torch.device("cuda", index)
 
 
+def synchronize(device: torch.device) -> None:
+    """Wait until the device has done all that was queued; a CPU has."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
 def make_deterministic() -> None:
     """Only deterministic kernels from here on; an operation that has none raises."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

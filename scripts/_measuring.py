@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from nolab.device import synchronize
 from nolab.tracking.run_directory import environment
 
 CPU = torch.device("cpu")
@@ -36,10 +37,10 @@ def alternate(
     seconds: dict[str, list[float]] = {name: [] for name in tasks}
     for round_ in range(repeats + 2):
         for name, task in tasks.items():
-            _wait(device)
+            synchronize(device)
             start = time.perf_counter()
             task()
-            _wait(device)
+            synchronize(device)
             if round_ >= 2:
                 seconds[name].append(time.perf_counter() - start)
     return seconds
@@ -48,8 +49,3 @@ def alternate(
 def median_ratio(numerator: list[float], denominator: list[float]) -> float:
     """Median of the ratios of paired turns."""
     return median(a / b for a, b in zip(numerator, denominator, strict=True))
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

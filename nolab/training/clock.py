@@ -7,6 +7,8 @@ from typing import Literal, get_args
 
 import torch
 
+from nolab.device import synchronize
+
 Bucket = Literal["train", "eval", "log", "warmup"]
 
 
@@ -47,8 +49,7 @@ class Clock:
         self._seconds.update({bucket: float(state[bucket]) for bucket in self._seconds})
 
     def _switch(self, bucket: Bucket | None) -> None:
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
+        synchronize(self._device)
         now = time.perf_counter()
         if self._bucket is not None:
             self._seconds[self._bucket] += now - self._since

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from nolab.device import synchronize
 from nolab.metrics.flops import count_flops
 from nolab.plan import Plan, Term
 from nolab.training.gradient import GradientEngine
@@ -63,14 +64,9 @@ def measure_costs(engine: GradientEngine, plain: nn.Module, plan: Plan, n_levels
 def _seconds(engine: GradientEngine, term: Term) -> float:
     times = []
     for _ in range(1 + _REPEATS):  # the first one warms up
-        _synchronize(engine.device)
+        synchronize(engine.device)
         start = time.perf_counter()
         engine.accumulate((term,), step=0)
-        _synchronize(engine.device)
+        synchronize(engine.device)
         times.append(time.perf_counter() - start)
     return median(times[1:])
-
-
-def _synchronize(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
