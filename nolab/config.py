@@ -154,12 +154,14 @@ class BudgetOptions:
     """Seconds of training (the clock's `train` bucket)."""
     target_error: float | None = None
     """Relative L2 at the finest level, checked at each evaluation."""
+    default_steps: int | None = None
+    """Optimizer steps where none of steps, epochs and seconds is set."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
             check(value is None or 0 < value < float("inf"), field.name, value, "> 0 or null")
-        if self.steps is None and self.epochs is None and self.seconds is None:
+        if self.steps is self.epochs is self.seconds is self.default_steps is None:
             raise InputError("budget: one of budget.steps, budget.epochs and budget.seconds has to be set")
 
 

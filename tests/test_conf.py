@@ -96,7 +96,7 @@ def test_keys_of_the_schema_stand_in_the_files():
         (["delta=4"], lambda c: c.sampling.options.delta == 4),
         (["neval=16"], lambda c: c.points.neval == 16),
         (["sampling=fine"], lambda c: c.sampling.name == "fine"),
-        (["budget=time"], lambda c: (c.budget.seconds, c.budget.steps) == (60, None)),
+        (["budget.seconds=60"], lambda c: (c.budget.seconds, c.budget.steps) == (60, None)),
         (
             ["hierarchy.levels=[{size: 9, neval: 4}]"],
             lambda c: c.hierarchy.levels == [{"size": 9, "neval": 4}],

@@ -25,6 +25,8 @@ class Budget:
         if options.epochs is not None:
             limits.append(max(1, round(options.epochs * steps_per_epoch)))
         known = [limit for limit in limits if limit is not None]
+        if not known and options.seconds is None:
+            known = [options.default_steps]
         return cls(min(known) if known else None, options.seconds)
 
     def progress(self, step: int, train_seconds: float) -> float:

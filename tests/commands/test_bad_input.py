@@ -55,7 +55,7 @@ CONFIG = [
     (["loss=h1", "neval=16"], ["h1", "neval=16", "loss=mse"]),
     (["points=all", "neval=16"], ["points", "neval=16", "points=random"]),
     (["points.scope=shred"], ["points.scope: 'shred'", "Did you mean 'shared'?"]),
-    (["budget.steps=null"], ["budget.steps, budget.epochs and budget.seconds"]),
+    (["budget.steps=null", "budget.default_steps=null"], ["budget.steps, budget.epochs and budget.seconds"]),
     (["budget.steps=-3"], ["budget.steps", "> 0", "-3"]),
     (["budget.seconds=nan"], ["budget.seconds", "> 0"]),
     (["evaluation.times=0"], ["evaluation.times", ">= 1"]),

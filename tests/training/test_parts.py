@@ -56,6 +56,9 @@ class TestBudget:
             (BudgetOptions(epochs=2), 14, None),
             (BudgetOptions(epochs=0.01), 1, None),
             (BudgetOptions(steps=10, epochs=1, seconds=3.0), 7, 3.0),
+            (BudgetOptions(default_steps=5), 5, None),
+            (BudgetOptions(default_steps=5, steps=10), 10, None),
+            (BudgetOptions(default_steps=5, seconds=3.0), None, 3.0),
         ],
     )
     def test_the_first_limit_counts(self, options, steps, seconds):

@@ -97,6 +97,17 @@ def test_a_finished_run_trains_on_with_a_larger_budget(tiny):
     assert longer.config.budget.steps == 7
 
 
+def test_gradient_clipping_bounds_the_first_step(tiny):
+    """Adam divides by the gradient's size, so compare its first moment: it is (1-β)·g."""
+    moments = []
+    for clip in ("null", "1e-6"):
+        run = nolab.train(nolab.compose(tiny("budget.steps=1", f"optimizer.clip_norm={clip}")))
+        state = run.state["optimizer"]["state"]
+        moments.append(sum(s["exp_avg"].abs().square().sum().item() for s in state.values()) ** 0.5)
+    assert moments[0] > 1e-4
+    assert moments[1] == pytest.approx(0.1 * 1e-6, rel=1e-2)
+
+
 def test_a_loss_that_is_not_finite_ends_the_run(tiny, tmp_path):
     with pytest.raises(nolab.errors.RunFailure, match=r"step \d+, level (9x9|17x17), samples .*failed.pt"):
         nolab.train(nolab.compose(tiny("optimizer.lr=1e30", "budget.steps=20")))
