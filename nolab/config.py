@@ -161,7 +161,7 @@ class BudgetOptions:
         for field in fields(self):
             value = getattr(self, field.name)
             check(value is None or 0 < value < float("inf"), field.name, value, "> 0 or null")
-        if self.steps is self.epochs is self.seconds is self.default_steps is None:
+        if all(v is None for v in (self.steps, self.epochs, self.seconds, self.default_steps)):
             raise InputError("budget: one of budget.steps, budget.epochs and budget.seconds has to be set")
 
 
