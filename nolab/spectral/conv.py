@@ -30,8 +30,9 @@ class SpectralConv(NeuralopSpectralConv):
 
     with a the start of the domain, P the period, W_k a complex (in, out) matrix for each mode
     and c_k = 2 where the last component of k stands for its mirror image too, else 1. The
-    integral is the quadrature of :class:`nolab.grid.Axis`, so that grids of any size and
-    placement approximate the same operator.
+    integral is the quadrature of :class:`nolab.grid.Axis`, on nodal axes made exact for linear
+    fields (:mod:`nolab.spectral.ends`), so that grids of any size and placement approximate the
+    same operator.
 
     A drop-in ``conv_module`` for neuraloperator 2.0.0's models, used as
     ``functools.partial(SpectralConv, domain=domain)``. Parameters, their names and their

@@ -1,7 +1,8 @@
 """Truncated transforms by FFT, one axis at a time, dropping what is not kept as early as possible.
 
 A nodal axis holds one point of the period twice, so its two ends are folded into one: the FFT of
-the n-1 points left is the trapezoid rule. Going back, the first point is repeated at the end.
+the n-1 points left is the trapezoid rule, to which the end corrections are added (see `ends`).
+Going back, the first point is repeated at the end.
 
 Shapes: B samples, C channels, S the grid's shape, K the kept modes per axis.
 """
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from nolab.grid import Axis
 from nolab.spectral.constants import constant
+from nolab.spectral.ends import end_corrections
 from nolab.spectral.modes import AxisModes
 
 
@@ -21,11 +23,13 @@ def analyse(x: Tensor, axes: tuple[Axis, ...], modes: tuple[AxisModes, ...]) -> 
 
     On a cell-centred axis they lack the half-cell phase e^{-iπk/n}, see :func:`shift_cells`.
     """
-    x = _fold(x, axes[-1], -1)
-    x = torch.fft.rfft(x, dim=-1, norm="forward").narrow(-1, 0, modes[-1].count)
-    for dim in range(-2, -len(axes) - 1, -1):
-        x = torch.fft.fft(_fold(x, axes[dim], dim), dim=dim, norm="forward")
-        x = _take(x, modes[dim], dim)
+    for dim in range(-1, -len(axes) - 1, -1):
+        axis, kept, folded = axes[dim], modes[dim], _fold(x, axes[dim], dim)
+        if dim == -1:
+            spectrum = torch.fft.rfft(folded, dim=dim, norm="forward").narrow(dim, 0, kept.count)
+        else:
+            spectrum = _take(torch.fft.fft(folded, dim=dim, norm="forward"), kept, dim)
+        x = _correct_ends(spectrum, x, axis, kept, dim)
     return x
 
 
@@ -76,6 +80,22 @@ def _fold(x: Tensor, axis: Axis, dim: int) -> Tensor:
     n = x.shape[dim]
     ends = (x.narrow(dim, 0, 1) + x.narrow(dim, n - 1, 1)) / 2
     return torch.cat([ends, x.narrow(dim, 1, n - 2)], dim)
+
+
+def _correct_ends(spectrum: Tensor, x: Tensor, axis: Axis, modes: AxisModes, dim: int) -> Tensor:
+    """Add to the trapezoid rule's coefficients what it misses at the ends of x, see `ends`."""
+    if axis.placement != "nodal":
+        return spectrum
+    n = x.shape[dim]
+    first, last = _end_factors(axis, n, modes.frequencies, spectrum.dtype, x.device)
+    column = (-1, *(1,) * (-dim - 1))
+    return spectrum + x.narrow(dim, 0, 1) * first.view(column) + x.narrow(dim, n - 1, 1) * last.view(column)
+
+
+@constant
+def _end_factors(axis: Axis, n: int, frequencies: range, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """(2, count), see :func:`nolab.spectral.ends.end_corrections`; the FFT's period is the length."""
+    return end_corrections(axis, n, frequencies, 1.0).to(device=device, dtype=dtype)
 
 
 def _unfold(x: Tensor, axis: Axis, dim: int) -> Tensor:

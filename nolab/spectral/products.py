@@ -1,6 +1,6 @@
 """Truncated transforms as products with constant real matrices, in real arithmetic only.
 
-The quadrature weights and the period are folded into the matrices, so any placement of samples,
+The quadrature (weights and end corrections) and the period are folded into the matrices, so any placement of samples,
 any number of points and any period >= 1 cost the same. Coefficients are kept as pairs (real,
 imaginary) on a last axis of 2. Every stage is one plain matrix product over (points, pair) as the
 last two axes: moving a small tensor's axis there costs less than a batch of small products.
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from nolab.grid import Axis
 from nolab.spectral.constants import constant
+from nolab.spectral.ends import end_corrections
 from nolab.spectral.modes import AxisModes
 
 
@@ -68,8 +69,8 @@ def _last_analysis(
     axis: Axis, n: int, frequencies: range, period: float, dtype: torch.dtype, device: torch.device
 ) -> Tensor:
     """(n, count*2): real field to pairs, multiplying by e^{-i...} and the quadrature weights."""
-    cos, sin = _waves(axis, n, frequencies, period)  # (count, n)
-    matrix = torch.stack([cos, -sin], dim=1) * axis.weights(n) / period
+    real, imag = _quadrature(axis, n, frequencies, period)  # (count, n)
+    matrix = torch.stack([real, imag], dim=1)
     return matrix.flatten(0, 1).T.to(device=device, dtype=dtype).contiguous()
 
 
@@ -78,8 +79,19 @@ def _analysis(
     axis: Axis, n: int, frequencies: range, period: float, dtype: torch.dtype, device: torch.device
 ) -> Tensor:
     """(n*2, count*2): pairs at the points to pairs of the modes, as :func:`_last_analysis`."""
+    real, imag = _quadrature(axis, n, frequencies, period)
+    return _complex_product(real, imag).T.to(device=device, dtype=dtype).contiguous()
+
+
+def _quadrature(axis: Axis, n: int, frequencies: range, period: float) -> tuple[Tensor, Tensor]:
+    """Real and imaginary part of the matrix (count, n) that integrates a field against the waves."""
     cos, sin = _waves(axis, n, frequencies, period)
-    return _complex_product(cos, -sin, axis.weights(n) / period).T.to(device=device, dtype=dtype).contiguous()
+    weights = axis.weights(n) / period
+    real, imag = cos * weights, -sin * weights
+    for sample, factor in zip((0, n - 1), end_corrections(axis, n, frequencies, period), strict=True):
+        real[:, sample] += factor.real
+        imag[:, sample] += factor.imag
+    return real, imag
 
 
 @constant
@@ -88,15 +100,14 @@ def _synthesis(
 ) -> Tensor:
     """(count*2, n*2): pairs of the modes to pairs at the points, multiplying by e^{+i...}."""
     cos, sin = _waves(axis, n, frequencies, period)
-    ones = torch.ones(len(frequencies), dtype=torch.float64)
-    return _complex_product(cos.T, sin.T, ones).T.to(device=device, dtype=dtype).contiguous()
+    return _complex_product(cos.T, sin.T).T.to(device=device, dtype=dtype).contiguous()
 
 
-def _complex_product(real: Tensor, imag: Tensor, weights: Tensor) -> Tensor:
-    """Real (rows*2, columns*2) form, on pairs, of the complex matrix (real + i imag) · weights."""
+def _complex_product(real: Tensor, imag: Tensor) -> Tensor:
+    """Real (rows*2, columns*2) form, on pairs, of the complex matrix real + i imag (rows, columns)."""
     to_real = torch.stack([real, -imag], dim=-1)  # (rows, columns, 2): Re = real·Re - imag·Im
     to_imag = torch.stack([imag, real], dim=-1)  # Im = imag·Re + real·Im
-    matrix = torch.stack([to_real, to_imag], dim=1) * weights[:, None]  # (rows, 2, columns, 2)
+    matrix = torch.stack([to_real, to_imag], dim=1)  # (rows, 2, columns, 2)
     return matrix.flatten(2).flatten(0, 1)
 
 
