@@ -25,6 +25,9 @@ OPTIONS = {"resolution": 9, "modes": 16}
 COUNTS = {"test": 5, "train": 2 * CHUNK + 3}
 
 SCRIPT = """
+import signal
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background ignores it
 import itertools, sys, time, torch
 from pathlib import Path
 from nolab.data.generation import ensure_store
@@ -351,8 +354,8 @@ def test_a_damaged_or_foreign_store_is_refused(reference: Path, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"options": {"resolutoin": 9}}, r"dataset\.options\.resolutoin.*Did you mean 'resolution'"),
-        ({"options": {"resolution": 2}}, r"dataset\.options\.resolution: must be from 3"),
+        ({"options": {"resolutoin": 9}}, r"dataset\.resolutoin.*Did you mean 'resolution'"),
+        ({"options": {"resolution": 2}}, r"dataset\.resolution: must be from 3"),
         ({"seed": -1}, "seed: must be 0 or more, got -1"),
         ({"workers": -1}, "workers: must be 0"),
         ({"counts": {}}, "at least one split"),
