@@ -89,12 +89,16 @@ class DatasetConfig:
 
 @dataclass(frozen=True)
 class PrecisionOptions:
+    """Config group `precision`."""
+
     mode: str = "fp32"
     """fp32, tf32 or amp_bf16 (checked against the device)."""
 
 
 @dataclass(frozen=True)
 class OptimizerOptions:
+    """Config group `optimizer`."""
+
     name: Literal["adamw", "adam"] = "adamw"
     """adamw decouples the weight decay, adam adds it to the gradient."""
     lr: float = 5e-3
@@ -118,6 +122,8 @@ class OptimizerOptions:
 
 @dataclass(frozen=True)
 class SchedulerOptions:
+    """Config group `scheduler`; a pure function of the run's progress."""
+
     name: Literal["constant", "cosine", "step"] = "cosine"
     """Learning rate over the run's progress (its share of the budget)."""
     warmup: float = 0.0
@@ -138,6 +144,8 @@ class SchedulerOptions:
 
 @dataclass(frozen=True)
 class LossOptions:
+    """Config group `loss`."""
+
     name: Literal["rel_l2", "mse", "h1"] = "rel_l2"
     """rel_l2: relative L2; mse: mean square, whose N_eval estimate is unbiased; h1: relative H1."""
 
@@ -167,6 +175,8 @@ class BudgetOptions:
 
 @dataclass(frozen=True)
 class EvaluationOptions:
+    """Config key `evaluation`."""
+
     times: int = 10
     """Evaluations on the test set, evenly spaced over the run; the last is at its end."""
     checkpoint_seconds: float = 300.0
@@ -179,6 +189,8 @@ class EvaluationOptions:
 
 @dataclass(frozen=True)
 class TrackingOptions:
+    """Config group `tracking`."""
+
     sink: Literal["wandb", "none"] = "wandb"
     """wandb: online when logged in, else offline; none: files only. Files are always written."""
     project: str = "nolab"

@@ -10,6 +10,8 @@ from nolab.schema import check
 
 @dataclass(frozen=True)
 class Options:
+    """Config group `sampling` with estimator `coarse`."""
+
     batch_size: int = 4
     """Samples per step."""
     level: int = -2

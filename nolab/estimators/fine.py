@@ -9,6 +9,8 @@ from nolab.schema import check
 
 @dataclass(frozen=True)
 class Options:
+    """Config group `sampling` with estimator `fine`."""
+
     batch_size: int = 4
     """Samples per step."""
 

@@ -16,6 +16,8 @@ from nolab.schema import check
 
 @dataclass(frozen=True)
 class Options:
+    """Config group `sampling` with estimator `mixed`."""
+
     batch_size: int = 4
     """Samples per step at the finest level."""
     delta: float = 2.0

@@ -21,6 +21,8 @@ from nolab.schema import check
 
 @dataclass(frozen=True)
 class Options:
+    """Config group `sampling` with estimator `mlmc`."""
+
     batch_size: int = 4
     """Samples per step at the finest level, n_L."""
     delta: float = 2.0

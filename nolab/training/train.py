@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from nolab.composition import compose
 from nolab.config import RunConfig, validate
 from nolab.data.hierarchy import Level
-from nolab.errors import InputError, RunFailure
+from nolab.errors import InputError
 from nolab.runs import Run, read_config, refuse_code
 from nolab.tracking import run_directory as folder
 from nolab.tracking.figures import plot_predictions
@@ -80,7 +80,6 @@ def resume(run_dir: str | Path, overrides: Sequence[str] = (), *, trust: bool = 
             f"e.g. budget.steps={2 * state['step']}"
         )
     data = setup.load()
-    (path / folder.SUMMARY).unlink(missing_ok=True)
     _write_config(path, plain)
     log.info("resuming %s at step %d", path, state["step"])
     return _run(path, setup, data, plain, None, state)
@@ -99,6 +98,7 @@ def _run(
     with _sinks(run_dir, config, plain, group, state) as sinks:
         try:
             trainer = Trainer(setup, data, sinks, run_dir / folder.CHECKPOINTS, state)
+            (run_dir / folder.SUMMARY).unlink(missing_ok=True)  # a finished run that trains on is unfinished
             with stop_on_signals() as stop, ProgressView() as view:
                 trainer.fit(stop, view)
                 view.show(trainer.status(1.0), force=True)
@@ -216,6 +216,3 @@ def _something_left(config: RunConfig, state: dict[str, Any], setup: Setup) -> b
     budget = Budget.of(config.budget, setup.estimator.steps_per_epoch)
     unreached = state["target_seconds"] is None
     return unreached and budget.progress(state["step"], state["clock"]["train"]) < 1.0
-
-
-__all__ = ["RESUMABLE", "RunFailure", "resume", "train"]
