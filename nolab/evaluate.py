@@ -6,8 +6,7 @@ from pathlib import Path
 import torch
 
 from nolab.data.hierarchy import check_restriction
-from nolab.data.normalizer import Normalizer
-from nolab.data.pyramid import Normalizers, normalize_level, read_pyramid
+from nolab.data.pyramid import normalize_level, read_pyramid
 from nolab.data.source import FieldSource, Shape
 from nolab.errors import InputError
 from nolab.grid import shape_name
@@ -44,7 +43,7 @@ def evaluate_run(
                 f"levels: {shape_name(shape)} does not fit a domain of {source.domain.ndim} axes"
             )
         check_restriction(source.domain, source.shapes(TEST), shape, config.hierarchy.restriction)
-    normalizers = _normalizers(run)
+    normalizers = run.normalizers
     pyramid = read_pyramid(source, TEST, shapes, config.hierarchy.restriction)
     return {
         shape_name(shape): evaluate(
@@ -62,10 +61,3 @@ def evaluate_run(
 def _finer(source: FieldSource, levels: list[Shape]) -> list[Shape]:
     finest = max(torch.Size(level).numel() for level in levels)
     return [shape for shape in source.shapes(TEST) if torch.Size(shape).numel() > finest]
-
-
-def _normalizers(run: Run) -> Normalizers:
-    values = run.state["spec"]["normalizers"]
-    return Normalizers(
-        *(Normalizer(tuple(values[k]["mean"]), tuple(values[k]["std"])) for k in ("input", "output"))
-    )

@@ -14,6 +14,7 @@ from yaml import YAMLError
 
 from nolab.config import RunConfig, validate
 from nolab.data.normalizer import Normalizer
+from nolab.data.pyramid import Normalizers
 from nolab.device import choose_device
 from nolab.errors import InputError
 from nolab.fields import FieldBatch
@@ -157,6 +158,13 @@ class Run:
         return Domain.from_dict(self._spec["domain"])
 
     @cached_property
+    def normalizers(self) -> Normalizers:
+        """The normalisers of input and output that the model was trained with."""
+        saved = self._spec["normalizers"]
+        parts = (Normalizer(tuple(saved[k]["mean"]), tuple(saved[k]["std"])) for k in ("input", "output"))
+        return Normalizers(*parts)
+
+    @cached_property
     def model(self) -> nn.Module:
         """The trained model in eval mode: the averaged weights, where the run kept them.
 
@@ -209,7 +217,7 @@ class Run:
         fields = self._checked_inputs(fields)
         if coords is not None:
             self._check_coords(np.asarray(coords), tuple(fields.shape[2:]))
-        encode, decode = self._normalizer("input").encode, self._normalizer("output").decode
+        encode, decode = self.normalizers.input.encode, self.normalizers.output.decode
         outputs = []
         for chunk in fields.split(16):
             batch = FieldBatch(torch.from_numpy(encode(chunk.numpy())).to(self.device), self.domain)
@@ -219,10 +227,6 @@ class Run:
     @property
     def _spec(self) -> dict[str, Any]:
         return self.state["spec"]
-
-    def _normalizer(self, which: str) -> Normalizer:
-        values = self._spec["normalizers"][which]
-        return Normalizer(tuple(values["mean"]), tuple(values["std"]))
 
     def _checked_inputs(self, fields: torch.Tensor) -> torch.Tensor:
         channels, ndim = len(self._spec["input_names"]), self.domain.ndim

@@ -50,10 +50,12 @@ def _nvml_handle(device: torch.device):
         return None
     try:
         import pynvml
-
+    except ImportError:
+        return None
+    try:
         pynvml.nvmlInit()
         return pynvml.nvmlDeviceGetHandleByUUID(
             f"GPU-{torch.cuda.get_device_properties(device).uuid}".encode()
         )
-    except Exception:
+    except pynvml.NVMLError:  # no driver library, or a device that it does not know
         return None
