@@ -15,7 +15,7 @@ from nolab.data.batcher import Residency
 from nolab.data.hierarchy import HierarchyOptions
 from nolab.errors import InputError, unknown
 from nolab.grid import Placement
-from nolab.points import PointOptions
+from nolab.points import parse_neval
 from nolab.schema import check, from_mapping
 
 
@@ -209,7 +209,7 @@ class RunConfig:
     dataset: DatasetConfig
     hierarchy: HierarchyOptions
     sampling: Part
-    points: PointOptions
+    points: Part
     precision: PrecisionOptions
     optimizer: OptimizerOptions
     scheduler: SchedulerOptions
@@ -221,8 +221,8 @@ class RunConfig:
     """First folder below `output_dir`."""
     delta: float
     """Sampling factor δ, read by the groups that have one."""
-    neval: int | None
-    """N_eval, read by `points`."""
+    neval: Any
+    """N_eval, read by `points`: a number, a fraction of all points, auto or {start: …, stop: …}."""
     seed: int
     """Of initialisation, sample order and points."""
     device: str
@@ -242,12 +242,12 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         check(1 <= self.delta < float("inf"), "delta", self.delta, "a number >= 1")
-        check(self.neval is None or self.neval >= 1, "neval", self.neval, ">= 1 or null (all points)")
+        parse_neval(self.neval, "neval")
         check(self.seed >= 0, "seed", self.seed, ">= 0")
         check(_is_folder_name(self.name), "name", self.name, "a plain folder name")
-        if self.loss.name == "h1" and self.points.neval is not None:
+        if self.loss.name == "h1" and self.points.options.takes_some:
             raise InputError(
-                f"loss: h1 takes derivatives on the whole grid and can't use neval={self.points.neval}; "
+                f"loss: h1 takes derivatives on the whole grid and can't use neval={self.points.options.neval}; "
                 "use loss=rel_l2 or loss=mse, or neval=null"
             )
 
@@ -262,6 +262,7 @@ def validate(config: Mapping[str, Any]) -> RunConfig:
     values = dict(config)
     values["model"] = _part(values.get("model"), "nolab.models", "model", "name")
     values["sampling"] = _part(values.get("sampling"), "nolab.estimators", "sampling", "estimator")
+    values["points"] = _part(values.get("points"), "nolab.points", "points", "scheme")
     values["dataset"] = _dataset(values.get("dataset"))
     return from_mapping(RunConfig, values)
 

@@ -34,6 +34,8 @@ def evaluate_run(
     source = open_source(config.dataset, Path(config.data_dir), run.device)
     if source.domain != run.domain:
         raise InputError(f"{run.path}: the data set's domain is not the one that the run was trained on")
+    if source.input_axes != run.input_axes:
+        raise InputError(f"{run.path}: the data set's input varies along other axes than the run's")
     levels = [tuple(shape) for shape in run.state["spec"]["levels"]]
     if shapes is None:
         shapes = [*levels, *_finer(source, levels)]

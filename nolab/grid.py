@@ -53,7 +53,12 @@ class Axis:
         return (self.start + steps * (self.length / self.intervals(n))).to(dtype)
 
     def weights(self, n: int, *, dtype: torch.dtype = torch.float64) -> Tensor:
-        """Quadrature weights of the mean over the axis, shape (n,); they sum to 1."""
+        """Quadrature weights of the mean over the axis, shape (n,); they sum to 1.
+
+        One sample stands for the whole axis: that of a field that does not vary along it.
+        """
+        if n == 1:
+            return torch.ones(1, dtype=dtype)
         weights = torch.full((n,), 1.0 / self.intervals(n), dtype=torch.float64)
         if self.placement == "nodal":
             weights[0] /= 2
@@ -106,6 +111,13 @@ def _outer_weights(axes: tuple[Axis, ...], shape: tuple[int, ...]) -> Tensor:
     for axis, n in zip(axes, shape, strict=True):
         weights = weights[..., None] * axis.weights(n)
     return weights
+
+
+def input_shape(shape: tuple[int, ...], input_axes: tuple[int, ...] | None) -> tuple[int, ...]:
+    """Grid of an input that varies along `input_axes` only (None: along all axes): 1 on the others."""
+    if input_axes is None:
+        return tuple(shape)
+    return tuple(n if axis in input_axes else 1 for axis, n in enumerate(shape))
 
 
 def shape_name(shape: tuple[int, ...]) -> str:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from functools import cached_property
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ from nolab.data.normalizer import Normalizer
 from nolab.data.pyramid import Normalizers
 from nolab.device import choose_device
 from nolab.errors import InputError
-from nolab.fields import FieldBatch
-from nolab.grid import Domain, shape_name
+from nolab.fields import FieldBatch, OperatorSpec
+from nolab.grid import Domain, input_shape, shape_name
 from nolab.models import build_model
 from nolab.tracking.run_directory import CHECKPOINTS, CONFIG, SUMMARY
 from nolab.training.checkpoint import load_checkpoint
@@ -174,8 +175,13 @@ class Run:
         """
         part = self.settings.model
         spec = self._spec
-        names = len(spec["input_names"]), len(spec["output_names"])
-        model = build_model(part.name, part.options, *names, self.domain, is_target=part.is_target)
+        fields = OperatorSpec(
+            len(spec["input_names"]),
+            len(spec["output_names"]),
+            self.domain,
+            input_shape(self._finest, self.input_axes),
+        )
+        model = build_model(part.name, part.options, fields, is_target=part.is_target)
         try:
             model.load_state_dict(self.state["model"])
             if self.state["ema"] is not None:
@@ -194,20 +200,27 @@ class Run:
 
     @torch.no_grad()
     def predict(
-        self, inputs: np.ndarray | torch.Tensor, coords: np.ndarray | torch.Tensor | None = None
+        self,
+        inputs: np.ndarray | torch.Tensor,
+        coords: np.ndarray | torch.Tensor | None = None,
+        *,
+        queries: np.ndarray | torch.Tensor | None = None,
     ) -> np.ndarray:
-        """Predict in physical units, on any grid of the run's domain.
+        """Predict in physical units, on any grid of the run's domain or at any coordinates in it.
 
         Parameters
         ----------
-        inputs : (B, C_in, *S), or (B, *S) for one channel.
+        inputs : (B, C_in, *S), or (B, *S) for one channel; S is 1 on axes on which it does not vary.
         coords : (ndim, *S), the coordinates of the grid; checked against the domain's own, since
             values on another domain or with other end points would be read wrongly. None: the
-            grid is the domain's with S points.
+            grid is the domain's with S points (on axes on which the input does not vary, with as many
+            as the finest training level has).
+        queries : (Q, ndim) shared by the samples or (B, Q, ndim) per sample: coordinates in the domain
+            at which to predict instead, for models that answer off the grid (DeepONet).
 
         Returns
         -------
-        (B, C_out, *S) float32
+        (B, C_out, *S), or (B, C_out, Q) at `queries`, float32
 
         Raises
         ------
@@ -215,14 +228,32 @@ class Run:
         """
         fields = torch.as_tensor(np.asarray(inputs), dtype=torch.float32)
         fields = self._checked_inputs(fields)
-        if coords is not None:
-            self._check_coords(np.asarray(coords), tuple(fields.shape[2:]))
+        grid = self._grid(fields, None if coords is None else np.asarray(coords))
+        where = None if queries is None else self._checked_queries(np.asarray(queries), len(fields))
         encode, decode = self.normalizers.input.encode, self.normalizers.output.decode
+        zero = torch.tensor(self.normalizers.output.zero, device=self.device)
         outputs = []
-        for chunk in fields.split(16):
-            batch = FieldBatch(torch.from_numpy(encode(chunk.numpy())).to(self.device), self.domain)
+        for chunk in torch.arange(len(fields)).split(16):
+            batch = FieldBatch(
+                torch.from_numpy(encode(fields[chunk].numpy())).to(self.device),
+                self.domain,
+                grid=grid,
+                zero=zero,
+                queries=where if where is None or where.ndim == 2 else where[chunk],
+            )
             outputs.append(decode(self.model(batch).float().cpu().numpy()))
         return np.concatenate(outputs)
+
+    @property
+    def input_axes(self) -> tuple[int, ...] | None:
+        """Axes of the domain on which the input varies, None for all of them."""
+        axes = self._spec["input_axes"]
+        return None if axes is None else tuple(axes)
+
+    @property
+    def _finest(self) -> tuple[int, ...]:
+        """Grid of the finest training level."""
+        return tuple(max(self._spec["levels"], key=prod))
 
     @property
     def _spec(self) -> dict[str, Any]:
@@ -235,13 +266,43 @@ class Run:
         if fields.ndim != ndim + 2 or fields.shape[1] != channels or len(fields) == 0:
             grid = ", ".join(f"n{i + 1}" for i in range(ndim))
             raise InputError(f"inputs: shape {tuple(fields.shape)}, expected (samples, {channels}, {grid})")
-        if min(fields.shape[2:]) < 3:
-            raise InputError(
-                f"inputs: a grid needs at least 3 points per axis, got {shape_name(fields.shape[2:])}"
-            )
+        axes = range(ndim) if self.input_axes is None else self.input_axes
+        for axis, n in enumerate(fields.shape[2:]):
+            if axis in axes and n < 3:
+                raise InputError(
+                    f"inputs: a grid needs at least 3 points per axis, got {shape_name(fields.shape[2:])}"
+                )
+            if axis not in axes and n != 1:
+                raise InputError(f"inputs: they do not vary along axis {axis}, so its size is 1, not {n}")
         if not torch.isfinite(fields).all():
             raise InputError("inputs: values that are not finite")
         return fields
+
+    def _grid(self, fields: torch.Tensor, coords: np.ndarray | None) -> tuple[int, ...]:
+        """The output's grid: the input's, and on axes on which that does not vary `coords`' or the finest."""
+        other = self._finest if coords is None else coords.shape[1:]
+        if len(other) != self.domain.ndim:
+            raise InputError(f"coords: shape {coords.shape}, expected ({self.domain.ndim}, then the grid)")
+        axes = range(self.domain.ndim) if self.input_axes is None else self.input_axes
+        grid = tuple(n if axis in axes else other[axis] for axis, n in enumerate(fields.shape[2:]))
+        if coords is not None:
+            self._check_coords(coords, grid)
+        return grid
+
+    def _checked_queries(self, queries: np.ndarray, n_samples: int) -> torch.Tensor:
+        ndim = self.domain.ndim
+        per_sample = queries.ndim == 3 and queries.shape[0] == n_samples
+        if not (queries.ndim == 2 or per_sample) or queries.shape[-1] != ndim or queries.shape[-2] < 1:
+            raise InputError(
+                f"queries: shape {queries.shape}, expected (Q, {ndim}) or ({n_samples} samples, Q, {ndim})"
+            )
+        for axis, side in enumerate(self.domain.axes):
+            values, slack = queries[..., axis], 1e-6 * side.length
+            if not (np.isfinite(values).all() and values.min() >= side.start - slack) or (
+                values.max() > side.stop + slack
+            ):
+                raise InputError(f"queries: axis {axis} must lie in [{side.start:g}, {side.stop:g}]")
+        return torch.as_tensor(queries, dtype=torch.float32, device=self.device)
 
     def _check_coords(self, coords: np.ndarray, shape: tuple[int, ...]) -> None:
         expected = self.domain.coordinates(shape).numpy()

@@ -23,10 +23,12 @@ from nolab.data.batcher import ResidentBatcher
 from nolab.data.hierarchy import Hierarchy, Level
 from nolab.data.pyramid import LevelTensors
 from nolab.estimators import fine, mlmc
+from nolab.fields import OperatorSpec
 from nolab.grid import Domain
 from nolab.metrics.errors import Units, rel_l2
 from nolab.models import fno
-from nolab.points import PointOptions, PointSampler
+from nolab.points import all as all_points
+from nolab.points import build_points, parse_neval
 from nolab.training.gradient import GradientEngine
 
 warnings.simplefilter("ignore")  # neuraloperator's own, about its configuration
@@ -52,11 +54,12 @@ def make_engine(shapes, placement, options, device):
     levels = []
     for shape in shapes:
         x, y = torch.randn(2, N, 1, *shape).unbind()
-        levels.append(LevelTensors(x, y, y.square().mean(dim=(1, 2, 3)).sqrt()))
+        levels.append(LevelTensors(x, y, y.square().mean(dim=(1, 2, 3)).sqrt(), torch.zeros(1)))
     hierarchy = Hierarchy(tuple(Level(s) for s in shapes), domain, "subsample")
-    model = fno.build(options, 1, 1, domain).to(device)
+    model = fno.build(options, OperatorSpec(1, 1, domain, shapes[-1])).to(device)
     batcher = ResidentBatcher(levels, hierarchy, device, on_device=True)
-    points = PointSampler(PointOptions(), 0, (None,) * len(shapes))
+    every = parse_neval(None, "neval")
+    points = build_points("all", all_points.Options(), domain, 0, tuple(shapes), (every,) * len(shapes))
     units = Units(torch.zeros(1, device=device), torch.ones(1, device=device))
     modes = ("fp32",) * len(shapes)
     return GradientEngine(model, batcher, points, rel_l2, units, modes, device)

@@ -52,15 +52,20 @@ def test_every_experiment_states_its_command(group, choice):
 @pytest.mark.parametrize(("group", "choice"), EXPERIMENTS)
 def test_every_experiment_runs_for_a_few_steps(group, choice, data_dir, tmp_path):
     """On a small grid with few samples, everything else as it stands in the file."""
+    darcy = ["dataset.resolution=33", "dataset.finest=33"]
+    paper = ["hierarchy.levels=[5,9,17,33]", "sampling.batch_size=2"]
+    deeponet = ["sampling.batch_size=8", "neval=5"]
     small = {
-        "darcy_mlmc_paper": ["hierarchy.levels=[5,9,17,33]", "dataset.finest=33", "sampling.batch_size=2"],
-        "coarse_then_zero_shot": ["dataset.finest=17"],
-    }.get(choice, ["dataset.finest=33"])
+        "darcy_mlmc_paper": [*darcy, *paper],
+        "coarse_then_zero_shot": ["dataset.resolution=33", "dataset.finest=17"],
+        "deeponet_diffusion_reaction": [*deeponet, "dataset.times=11", "dataset.resolution=20"],
+        "deeponet_dynamical": deeponet,
+        "deeponet_heat": [*deeponet, "dataset.resolution=8"],
+    }.get(choice, darcy)
     run = nolab.train(
         nolab.compose(
             [
                 f"{group}={choice}",
-                "dataset.resolution=33",
                 "dataset.n_train=32",
                 "dataset.n_test=4",
                 *small,
@@ -94,7 +99,7 @@ def test_keys_of_the_schema_stand_in_the_files():
     ("overrides", "read"),
     [
         (["delta=4"], lambda c: c.sampling.options.delta == 4),
-        (["neval=16"], lambda c: c.points.neval == 16),
+        (["neval=16"], lambda c: c.points.options.neval == 16),
         (["sampling=fine"], lambda c: c.sampling.name == "fine"),
         (["budget.seconds=60"], lambda c: (c.budget.seconds, c.budget.steps) == (60, None)),
         (

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from nolab.fields import FieldBatch, take_points
+from nolab.fields import Draw, FieldBatch, take_points
 from nolab.grid import Domain
 
 B, C, P = 3, 2, 4
@@ -37,7 +37,7 @@ def test_points(shape: tuple[int, ...], scope: str) -> None:
     want = expected(batch.target, points)
     assert want.shape == (B, C, P)
     assert torch.equal(take_points(batch.target, points), want)
-    chosen = batch.at(points)
+    chosen = batch.at(Draw(points))
     assert torch.equal(chosen.target, want)
     assert torch.equal(chosen.select(batch.target), want)
     assert chosen.points is points
@@ -55,7 +55,7 @@ def test_all_points() -> None:
 
 
 def test_points_without_target() -> None:
-    batch = FieldBatch(torch.rand(B, 1, 4, 4), Domain.unit(2)).at(torch.tensor([1, 2]))
+    batch = FieldBatch(torch.rand(B, 1, 4, 4), Domain.unit(2)).at(Draw(torch.tensor([1, 2])))
     assert batch.target is None
     assert batch.select(torch.rand(B, 5, 4, 4)).shape == (B, 5, 2)
 

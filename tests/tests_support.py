@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+from nolab.fields import OperatorSpec
+from nolab.grid import Domain
+
 TINY = (
     "dataset.n_train=16",
     "dataset.n_test=4",
@@ -19,6 +22,11 @@ TINY = (
     "device=cpu",
 )
 """Overrides of a run that takes a fraction of a second."""
+
+
+def spec(domain: Domain, channels: tuple[int, int] = (1, 1), shape: tuple[int, ...] | None = None):
+    """Fields on `domain` whose input has the grid `shape` (17 points per axis if not given)."""
+    return OperatorSpec(*channels, domain, shape or (17,) * domain.ndim)
 
 
 def tiny_overrides(data_dir: Path, output_dir: Path, *more: str) -> list[str]:

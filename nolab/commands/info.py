@@ -3,12 +3,17 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf
 
 from nolab.commands._hydra import run_under_hydra
 from nolab.commands._tables import print_table
 from nolab.errors import InputError
+
+if TYPE_CHECKING:
+    from nolab.points import PointSampler
+    from nolab.training.setup import Setup
 
 USAGE = """Usage: nolab info                 choices of every group, versions, devices
        nolab info GROUP=CHOICE …  what this config would do, without data or training
@@ -62,12 +67,34 @@ def _describe_config(config: DictConfig) -> None:
         f"data: {counts}; {axes}; {' '.join(setup.source.input_names)} → {' '.join(setup.source.output_names)}"
     )
     rows = [
-        [level.name, str(n), mode, str(level.neval or checked.points.neval or level.points)]
-        for level, n, mode in zip(setup.hierarchy.levels, setup.estimator.counts, setup.modes, strict=True)
+        [level.name, str(n), mode, _points_shown(setup.points, i)]
+        for i, (level, n, mode) in enumerate(
+            zip(setup.hierarchy.levels, setup.estimator.counts, setup.modes, strict=True)
+        )
     ]
     print_table(["level", "samples/step", "precision", "points in the loss"], rows, sys.stdout)
+    print(_neval_savings(setup))
     zero_shot = ", ".join(level.name for level in setup.finer_levels())
     print(f"{setup.estimator.steps_per_epoch} steps an epoch; zero-shot test grids: {zero_shot or 'none'}")
+
+
+def _points_shown(points: "PointSampler", level: int) -> str:
+    if points.is_auto(level):
+        return "auto"
+    first, last = (points.counts(share)[level] for share in (0.0, 1.0))
+    return str(first) if first == last else f"{first} to {last}"
+
+
+def _neval_savings(setup: "Setup") -> str:
+    """What fewer points would save of a step at the finest level, in FLOPs."""
+    from nolab.training.savings import neval_flops
+
+    level = setup.hierarchy.finest
+    n_samples = setup.estimator.counts[-1] or max(setup.estimator.counts)
+    flops = neval_flops(setup, [level.points, *(level.points // k for k in (8, 64) if level.points >= k)])
+    full = flops[level.points]
+    parts = [f"{n} points {value / 1e9:.3g} ({value / full - 1:+.0%})" for n, value in flops.items()]
+    return f"GFLOP of {n_samples} samples at {level.name}, forward and backward: {', '.join(parts)}"
 
 
 def _describe_data(arguments: list[str]) -> int:

@@ -3,9 +3,13 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nolab.commands._arguments import add_run_arguments, make_parser
 from nolab.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -16,21 +20,36 @@ def main(arguments: Sequence[str]) -> int:
     from nolab.runs import load_run
 
     run = load_run(options.run, checkpoint=options.checkpoint, device=options.device, trust=options.trust)
-    try:
-        inputs = np.load(options.input, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{options.input}: not a .npy file of numbers ({error})") from error
-    if not isinstance(inputs, np.ndarray) or inputs.dtype.kind not in "biuf":
-        raise InputError(f"{options.input}: expected one array of real numbers (.npy)")
+    inputs = _read(options.input)
+    queries = None if options.queries is None else _read(options.queries)
     output = options.output or options.input.with_suffix(".prediction.npy")
-    np.save(output, run.predict(inputs))
+    np.save(output, run.predict(inputs, queries=queries))
     print(output)
     return 0
 
 
+def _read(path: Path) -> "np.ndarray":
+    import numpy as np
+
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path}: not a .npy file of numbers ({error})") from error
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
+        raise InputError(f"{path}: expected one array of real numbers (.npy)")
+    return array
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = make_parser("predict", "Predictions in physical units, on any grid of the run's domain.")
+    parser = make_parser(
+        "predict", "Predictions in physical units, on any grid of the run's domain or off it."
+    )
     add_run_arguments(parser)
     parser.add_argument("input", metavar="INPUT", type=Path, help=".npy of (samples, channels, n1, n2, …)")
+    parser.add_argument(
+        "--queries",
+        type=Path,
+        help=".npy of coordinates (Q, axes) to predict at, for models that can (deeponet)",
+    )
     parser.add_argument("--output", type=Path, help="default: INPUT with .prediction.npy")
     return parser

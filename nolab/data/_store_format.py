@@ -10,7 +10,7 @@ import numpy as np
 
 from nolab.data.source import Shape
 from nolab.errors import InputError
-from nolab.grid import Domain, shape_name
+from nolab.grid import Domain, input_shape, shape_name
 
 FORMAT = "nolab store"
 FORMAT_VERSION = 1
@@ -43,19 +43,26 @@ class StoreMeta:
     """Samples of each split."""
     shapes: tuple[Shape, ...]
     """Grids that are stored, in every split, with the same samples."""
+    input_axes: tuple[int, ...] | None = None
+    """Axes of the domain on which the input varies, None for all of them; its size is 1 on the others."""
 
     def channels(self, field: str) -> int:
         """Number of channels of the dataset `field`, ``"input"`` or ``"output"``."""
         return len(self.input_names if field == "input" else self.output_names)
 
     def dataset_shape(self, split: str, shape: Shape, field: str) -> tuple[int, ...]:
-        """Shape of one dataset: (n, C, *shape)."""
-        return (self.counts[split], self.channels(field), *shape)
+        """Shape of one dataset: (n, C, *shape), 1 on axes on which an input does not vary."""
+        return (self.counts[split], *self.sample_shape(shape, field))
+
+    def sample_shape(self, shape: Shape, field: str) -> tuple[int, ...]:
+        """Shape of one sample of the dataset `field`: (C, *shape)."""
+        grid = input_shape(shape, self.input_axes) if field == "input" else shape
+        return (self.channels(field), *grid)
 
     def nbytes(self) -> int:
         """Bytes of all fields together."""
-        samples, channels = sum(self.counts.values()), len(self.input_names) + len(self.output_names)
-        return samples * channels * sum(prod(shape) for shape in self.shapes) * DTYPE.itemsize
+        values = sum(prod(self.sample_shape(shape, field)) for shape in self.shapes for field in FIELDS)
+        return sum(self.counts.values()) * values * DTYPE.itemsize
 
 
 def canonical_json(data: object) -> str:
@@ -74,7 +81,10 @@ def write_attributes(file: h5py.File, meta: StoreMeta) -> None:
 
 
 def _to_attributes(meta: StoreMeta) -> dict[str, str]:
+    # Written only where it says something: stores of before it existed stay readable.
+    partial = {} if meta.input_axes is None else {"input_axes": canonical_json(meta.input_axes)}
     return {
+        **partial,
         "problem": meta.problem,
         "generator_version": meta.version,
         "seed": canonical_json(meta.seed),
@@ -115,6 +125,7 @@ def read_meta(file: h5py.File) -> StoreMeta:
         units=_json(file, "units", dict),
         counts=_counts(file),
         shapes=_shapes(file),
+        input_axes=_input_axes(file),
         **names,
     )
 
@@ -206,6 +217,15 @@ def _shapes(file: h5py.File) -> tuple[Shape, ...]:
     if not value or not all(isinstance(s, list) and len(s) == ndim and all(map(_is_size, s)) for s in value):
         raise InputError(f"attribute 'levels': expected grids of {ndim} positive sizes, found {value}")
     return tuple(tuple(shape) for shape in value)
+
+
+def _input_axes(file: h5py.File) -> tuple[int, ...] | None:
+    if "input_axes" not in file.attrs:
+        return None
+    value, ndim = _json(file, "input_axes", list), len(_json(file, "domain", list))
+    if not value or not all(type(axis) is int and 0 <= axis < ndim for axis in value):
+        raise InputError(f"attribute 'input_axes': expected some of the {ndim} axes, found {value}")
+    return tuple(value)
 
 
 def _is_size(value: object) -> bool:

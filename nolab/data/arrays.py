@@ -7,7 +7,7 @@ import numpy as np
 
 from nolab.data.source import Shape
 from nolab.errors import InputError
-from nolab.grid import Domain, shape_name
+from nolab.grid import Domain, input_shape, shape_name
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,8 @@ class ArraySource:
     domain : the physical domain of every grid.
     data : per split, per grid shape, input (n, C_in, *shape) and output (n, C_out, *shape). All
         grids of a split hold the same samples in the same order.
+    input_axes : axes of the domain on which the input varies, None for all of them; its size is 1
+        on the others (a source term s(x) of a solution u(t, x)).
     input_names, output_names : one name per channel.
 
     Raises
@@ -30,8 +32,11 @@ class ArraySource:
     data: Mapping[str, Mapping[Shape, tuple[np.ndarray, np.ndarray]]]
     input_names: tuple[str, ...] = ("input",)
     output_names: tuple[str, ...] = ("output",)
+    input_axes: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
+        if not set(self.input_axes or ()) <= set(range(self.domain.ndim)):
+            raise InputError(f"data: input_axes {self.input_axes} of a domain of {self.domain.ndim} axes")
         for split, levels in self.data.items():
             if not levels:
                 raise InputError(f"data: split '{split}' holds no grid")
@@ -46,9 +51,11 @@ class ArraySource:
                         f"data: grid {shape_name(shape)} of split '{split}' has {len(shape)} axes, "
                         f"the domain has {self.domain.ndim}"
                     )
-                names = (self.input_names, self.output_names)
-                for kind, field, channels in zip(("input", "output"), fields, names, strict=True):
-                    _check_field(f"{split}/{shape_name(shape)}/{kind}", field, (len(channels), *shape))
+                where = f"{split}/{shape_name(shape)}"
+                inputs, outputs = fields
+                grid = input_shape(shape, self.input_axes)
+                _check_field(f"{where}/input", inputs, (len(self.input_names), *grid))
+                _check_field(f"{where}/output", outputs, (len(self.output_names), *shape))
 
     def splits(self) -> list[str]:
         return list(self.data)

@@ -61,7 +61,7 @@ def open_batcher(
     """
     shapes = [level.shape for level in hierarchy.levels]
     count = source.count(split)
-    size = pyramid_bytes(count, len(source.input_names) + len(source.output_names), shapes)
+    size = pyramid_bytes(source, split, shapes)
     if residency == "auto":
         residency = choose_residency(size, device, memory_gib)
     log.info("pyramid of '%s': %.3f GiB, %s", split, size / _GIB, _PLACES[residency])

@@ -161,7 +161,7 @@ class _Job:
         shape = self.meta.shapes[0]
         return all(
             values.dtype == DTYPE
-            and values.shape == (len(chunk), self.meta.channels(name), *shape)
+            and values.shape == (len(chunk), *self.meta.sample_shape(shape, name))
             and np.isfinite(values).all()
             for name, values in zip(FIELDS, fields, strict=True)
         )
@@ -260,6 +260,7 @@ def _describe(
         units=described.units,
         counts=counts,
         shapes=(described.shape,),
+        input_axes=described.input_axes,
     )
 
 

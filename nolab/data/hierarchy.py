@@ -9,6 +9,7 @@ from nolab.data.restriction import Restriction, restriction_matrix
 from nolab.data.source import Shape
 from nolab.errors import InputError
 from nolab.grid import Domain, shape_name
+from nolab.points import NEval, parse_neval
 from nolab.schema import check, from_mapping
 
 
@@ -42,13 +43,13 @@ class LevelOptions:
     """Instead of a size: the finest grid's intervals divided by this."""
     precision: str | None = None
     """Precision mode of this level; null takes the run's."""
-    neval: int | None = None
-    """N_eval of this level; null takes the run's."""
+    neval: Any = None
+    """N_eval of this level, as `points.neval` takes it; null takes the run's."""
 
     def __post_init__(self) -> None:
         check((self.size is None) != (self.stride is None), "size", self.size, "given, or stride, not both")
         check(self.stride is None or self.stride >= 1, "stride", self.stride, ">= 1")
-        check(self.neval is None or self.neval >= 1, "neval", self.neval, ">= 1 or null")
+        parse_neval(self.neval, "neval")
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Level:
 
     shape: Shape
     precision: str | None = None
-    neval: int | None = None
+    neval: NEval | None = None
 
     @property
     def name(self) -> str:
@@ -156,4 +157,5 @@ def _level(entry: Any, position: int, domain: Domain, finest: Shape) -> Level:
         raise InputError(f"{where}: {len(shape)} sizes for a domain of {domain.ndim} axes: {list(shape)}")
     if min(shape) < 3:
         raise InputError(f"{where}: a level needs at least 3 points per axis, got {shape_name(shape)}")
-    return Level(shape, options.precision, options.neval)
+    neval = None if options.neval is None else parse_neval(options.neval, f"{where}.neval")
+    return Level(shape, options.precision, neval)

@@ -36,6 +36,11 @@ class Normalizer:
         mean, std = self._broadcast(fields.ndim)
         return (fields * std + mean).astype(np.float32)
 
+    @property
+    def zero(self) -> tuple[float, ...]:
+        """Normalised value of a physical zero, one per channel."""
+        return tuple(-mean / std for mean, std in zip(self.mean, self.std, strict=True))
+
     def _broadcast(self, ndim: int) -> tuple[np.ndarray, np.ndarray]:
         shape = (1, -1) + (1,) * (ndim - 2)
         return np.array(self.mean).reshape(shape), np.array(self.std).reshape(shape)

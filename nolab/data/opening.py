@@ -35,6 +35,7 @@ class GeneratedSource:
     ) -> None:
         description = registry.load("nolab.problems", problem, "dataset.problem").describe(options)
         self.domain = description.domain
+        self.input_axes = description.input_axes
         self.input_names = description.input_names
         self.output_names = description.output_names
         self._shape, self._counts = description.shape, counts

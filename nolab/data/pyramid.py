@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from nolab.data.normalizer import Normalizer
 from nolab.data.restriction import Restriction, restrict
 from nolab.data.source import FieldSource, Shape
 from nolab.fields import FieldBatch
-from nolab.grid import Domain
+from nolab.grid import Domain, input_shape
 
 Fields = tuple[np.ndarray, np.ndarray]
 """Physical input (n, C_in, *S) and output (n, C_out, *S)."""
@@ -34,12 +35,14 @@ class Normalizers:
 class LevelTensors:
     """Normalised fields of one level and the physical norms of the targets.
 
-    input: (n, C_in, *S), target: (n, C_out, *S), norm: (n,), float32.
+    input: (n, C_in, *S), 1 on axes on which it does not vary, target: (n, C_out, *S), norm: (n,),
+    zero: (C_out,) the normalised value of a physical zero, float32.
     """
 
     input: Tensor
     target: Tensor
     norm: Tensor
+    zero: Tensor
 
     def to(self, device: torch.device) -> "LevelTensors":
         """On `device`; pinned tensors are copied without waiting."""
@@ -51,14 +54,16 @@ class LevelTensors:
 
     def take(self, indices: Tensor) -> "LevelTensors":
         """The samples `indices` (n,)."""
-        return self._map(lambda tensor: tensor.index_select(0, indices))
+        fields = (tensor.index_select(0, indices) for tensor in (self.input, self.target, self.norm))
+        return LevelTensors(*fields, self.zero)
 
     def batch(self, domain: Domain) -> FieldBatch:
         """As the batch that models receive."""
-        return FieldBatch(self.input, domain, self.target, self.norm)
+        grid = tuple(self.target.shape[2:])
+        return FieldBatch(self.input, domain, self.target, self.norm, grid, self.zero)
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> "LevelTensors":
-        return LevelTensors(function(self.input), function(self.target), function(self.norm))
+        return LevelTensors(*map(function, (self.input, self.target, self.norm, self.zero)))
 
 
 def read_level(
@@ -68,8 +73,7 @@ def read_level(
     stored = source.shapes(split)
     if shape in stored:
         return source.read(split, shape, indices)
-    fields = source.read(split, stored[-1], indices)
-    return tuple(restrict(field, source.domain, shape, method) for field in fields)
+    return _restrict(source.read(split, stored[-1], indices), source, shape, method)
 
 
 def read_pyramid(source: FieldSource, split: str, shapes: list[Shape], method: Restriction) -> list[Fields]:
@@ -80,11 +84,17 @@ def read_pyramid(source: FieldSource, split: str, shapes: list[Shape], method: R
         needed.add(stored[-1])
     held = {shape: source.read(split, shape) for shape in needed}
     return [
-        held[shape]
-        if shape in held
-        else tuple(restrict(field, source.domain, shape, method) for field in held[stored[-1]])
+        held[shape] if shape in held else _restrict(held[stored[-1]], source, shape, method)
         for shape in shapes
     ]
+
+
+def _restrict(fields: Fields, source: FieldSource, shape: Shape, method: Restriction) -> Fields:
+    grids = input_shape(shape, source.input_axes), shape
+    inputs, outputs = (
+        restrict(field, source.domain, grid, method) for field, grid in zip(fields, grids, strict=True)
+    )
+    return inputs, outputs
 
 
 def normalize_level(fields: Fields, normalizers: Normalizers, domain: Domain) -> LevelTensors:
@@ -94,6 +104,7 @@ def normalize_level(fields: Fields, normalizers: Normalizers, domain: Domain) ->
         torch.from_numpy(normalizers.input.encode(inputs)),
         torch.from_numpy(normalizers.output.encode(outputs)),
         torch.from_numpy(l2_norm(outputs, domain).astype(np.float32)),
+        torch.tensor(normalizers.output.zero),
     )
 
 
@@ -104,6 +115,10 @@ def l2_norm(fields: np.ndarray, domain: Domain) -> np.ndarray:
     return np.sqrt(squares @ weights.ravel())
 
 
-def pyramid_bytes(n_samples: int, channels: int, shapes: list[Shape]) -> int:
-    """Size of all levels' tensors in float32."""
-    return sum(4 * n_samples * (channels * int(np.prod(shape)) + 1) for shape in shapes)
+def pyramid_bytes(source: FieldSource, split: str, shapes: list[Shape]) -> int:
+    """Size of all levels' tensors of a split in float32."""
+    per_sample = 0
+    for shape in shapes:
+        inputs = len(source.input_names) * prod(input_shape(shape, source.input_axes))
+        per_sample += inputs + len(source.output_names) * prod(shape) + 1
+    return 4 * source.count(split) * per_sample

@@ -15,10 +15,12 @@ class FieldSource(Protocol):
     Attributes
     ----------
     domain : the physical domain of every grid.
+    input_axes : axes of the domain on which the input varies, None for all of them.
     input_names, output_names : one name per channel.
     """
 
     domain: Domain
+    input_axes: tuple[int, ...] | None
     input_names: tuple[str, ...]
     output_names: tuple[str, ...]
 
@@ -36,5 +38,6 @@ class FieldSource(Protocol):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Input (n, C_in, *shape) and output (n, C_out, *shape), float32.
 
+        The input's size is 1 on axes on which it does not vary.
         `indices` are ascending sample numbers; None reads all samples (and verifies checksums).
         """

@@ -53,7 +53,7 @@ class Store:
     ----------
     path : the file.
     meta : what it says of itself.
-    domain, input_names, output_names : taken from `meta`.
+    domain, input_axes, input_names, output_names : taken from `meta`.
 
     Raises
     ------
@@ -73,6 +73,7 @@ class Store:
             except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
                 raise _bad(self.path, f"cannot be read ({error})") from error
         self.domain = self.meta.domain
+        self.input_axes = self.meta.input_axes
         self.input_names = self.meta.input_names
         self.output_names = self.meta.output_names
 

@@ -38,7 +38,7 @@ class Units:
 
 
 def mse(prediction: Tensor, batch: FieldBatch, units: Units) -> Tensor:
-    """Mean square error over domain and channels. Its mean over random points is unbiased."""
+    """Mean square error over domain and channels. Its mean over drawn points is unbiased."""
     return _mean_square(units.difference(prediction, batch.target), batch)
 
 
@@ -88,8 +88,10 @@ def _channel_means(field: Tensor, batch: FieldBatch) -> Tensor:
     flat = field.flatten(2)  # (B, C, N or P)
     if batch.points is None:
         return flat @ weights
-    # Horvitz-Thompson: N/P times the weights of the drawn points is an unbiased mean.
-    chosen = weights[batch.points] * (weights.numel() / batch.points.shape[-1])  # (P,) or (B, P)
+    # Horvitz-Thompson: the weight of a drawn point over its expected number of draws.
+    equal = weights.numel() / batch.points.shape[-1]
+    factor = equal if batch.factor is None else batch.factor.to(weights.dtype)
+    chosen = weights[batch.points] * factor  # (P,) or (B, P)
     return flat @ chosen if chosen.ndim == 1 else (flat * chosen[:, None, :]).sum(dim=2)
 
 

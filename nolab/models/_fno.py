@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nolab.errors import InputError
-from nolab.fields import FieldBatch
+from nolab.fields import FieldBatch, OperatorSpec
 from nolab.grid import Domain
 from nolab.schema import check
 from nolab.spectral import SpectralConv
@@ -94,8 +94,7 @@ class FourierOperator(nn.Module):
     Parameters
     ----------
     options : see :class:`FourierOptions`.
-    in_channels, out_channels : channels of the input field and of the prediction.
-    domain : the domain of every batch that the model will see.
+    spec : the fields between which it maps; every batch lies on their domain.
     factorization : neuraloperator's arguments for factorised weights; empty for dense ones.
 
     Raises
@@ -111,13 +110,11 @@ class FourierOperator(nn.Module):
     def __init__(
         self,
         options: FourierOptions,
-        in_channels: int,
-        out_channels: int,
-        domain: Domain,
+        spec: OperatorSpec,
         factorization: dict | None = None,
     ) -> None:
         super().__init__()
-        self.domain = domain
+        self.domain = domain = spec.domain
         self.positional_embedding = options.positional_embedding
         self.by_index = options.discretization == "index"
         convolution = partial(
@@ -129,8 +126,8 @@ class FourierOperator(nn.Module):
         )
         parts = FNO(
             n_modes=_per_axis(options.n_modes, domain.ndim),
-            in_channels=in_channels + domain.ndim * options.positional_embedding,
-            out_channels=out_channels,
+            in_channels=spec.in_channels + domain.ndim * options.positional_embedding,
+            out_channels=spec.out_channels,
             hidden_channels=options.hidden_channels,
             n_layers=options.n_layers,
             lifting_channel_ratio=options.lifting_channel_ratio,
@@ -156,7 +153,7 @@ class FourierOperator(nn.Module):
 
         Parameters
         ----------
-        batch : FieldBatch with input (B, C_in, *S) on the model's domain.
+        batch : FieldBatch with an input on a grid S of the model's domain.
 
         Returns
         -------
@@ -164,11 +161,11 @@ class FourierOperator(nn.Module):
 
         Raises
         ------
-        InputError : a batch on another domain.
+        InputError : a batch on another domain, or one that asks for coordinates off the grid.
         """
         if batch.domain != self.domain:
             raise InputError(f"domain: the model lives on {self.domain}, the batch on {batch.domain}")
-        x = batch.input  # (B, C_in, *S)
+        x = batch.on_grid()  # (B, C_in, *S)
         if self.positional_embedding:
             features = _positions(self.domain, batch.shape, self.by_index, x.dtype, x.device)
             x = torch.cat([x, features.expand(len(batch), *features.shape)], dim=1)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from nolab.grid import Domain
+from nolab.fields import OperatorSpec
 from nolab.models._fno import CONSISTENCY, NEVAL_SAVES, FourierOperator, FourierOptions
 
 __all__ = ["CONSISTENCY", "NEVAL_SAVES", "Options", "build"]
@@ -15,11 +15,11 @@ class Options(FourierOptions):
     """Options of the FNO, see :class:`nolab.models._fno.FourierOptions`."""
 
 
-def build(options: Options, in_channels: int, out_channels: int, domain: Domain) -> nn.Module:
-    """The FNO for fields of `in_channels` and `out_channels` on grids of `domain`.
+def build(options: Options, spec: OperatorSpec) -> nn.Module:
+    """The FNO between the fields of `spec`.
 
     Raises
     ------
     InputError : options that do not fit the domain or one another.
     """
-    return FourierOperator(options, in_channels, out_channels, domain)
+    return FourierOperator(options, spec)

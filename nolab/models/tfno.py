@@ -9,7 +9,7 @@ from typing import Literal
 
 from torch import nn
 
-from nolab.grid import Domain
+from nolab.fields import OperatorSpec
 from nolab.models._fno import CONSISTENCY, NEVAL_SAVES, FourierOperator, FourierOptions
 from nolab.schema import check
 from nolab.spectral.conv import Implementation
@@ -32,8 +32,8 @@ class Options(FourierOptions):
         check(0 < self.rank <= 1, "rank", self.rank, "in (0, 1]")
 
 
-def build(options: Options, in_channels: int, out_channels: int, domain: Domain) -> nn.Module:
-    """The TFNO for fields of `in_channels` and `out_channels` on grids of `domain`.
+def build(options: Options, spec: OperatorSpec) -> nn.Module:
+    """The TFNO between the fields of `spec`.
 
     Raises
     ------
@@ -44,4 +44,4 @@ def build(options: Options, in_channels: int, out_channels: int, domain: Domain)
         "rank": options.rank,
         "implementation": options.implementation,
     }
-    return FourierOperator(options, in_channels, out_channels, domain, factorization)
+    return FourierOperator(options, spec, factorization)

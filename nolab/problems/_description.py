@@ -25,6 +25,8 @@ class Description:
     """One name per output channel."""
     units: dict[str, str]
     """Unit of each field, ``"1"`` where it is dimensionless."""
+    input_axes: tuple[int, ...] | None = None
+    """Axes of the domain on which the input varies; None: all of them. On the others its size is 1."""
 
 
 def stream(seed: int, split: str, index: int) -> np.random.Generator:

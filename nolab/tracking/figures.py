@@ -17,7 +17,8 @@ def plot_predictions(
 
     Parameters
     ----------
-    rows : (level name, {"input", "truth", "prediction"}), each a field (n,) or (n1, n2).
+    rows : (level name, {"input", "truth", "prediction"}), each a field (n,) or (n1, n2), of which one
+        may be 1: the field does not vary along that axis.
     extent : left, right, bottom, top of the domain; left, right in one dimension.
     """
     figure, axes = plt.subplots(
@@ -37,8 +38,9 @@ def plot_predictions(
 
 
 def _draw(ax: Axes, field: np.ndarray, extent: tuple, limits: tuple, colours: str) -> None:
-    if field.ndim == 1:
-        ax.plot(np.linspace(extent[0], extent[1], len(field)), field)
+    if field.ndim == 1 or 1 in field.shape:
+        axis = int(np.argmax(field.shape))
+        ax.plot(np.linspace(*extent[2 * axis : 2 * axis + 2], field.size), field.ravel())
         return
     # The first axis of a field is x: it runs to the right.
     image = ax.imshow(field.T, origin="lower", extent=extent, vmin=limits[0], vmax=limits[1], cmap=colours)

@@ -67,6 +67,11 @@ def duration(seconds: float | None) -> str:
     return f"{minutes}:{rest:02d}"
 
 
+def _shown(error: float) -> str:
+    """Four decimals, or three digits where they would not show it: a mean square may be any size."""
+    return f"{error:.4f}" if abs(error) >= 0.01 else f"{error:.2e}"
+
+
 def _panel(status: Status) -> Table:
     grid = Table.grid(padding=(0, 2))
     head = Table.grid(padding=(0, 2))
@@ -74,7 +79,7 @@ def _panel(status: Status) -> Table:
         Text(f"step {status.step}"),
         ProgressBar(total=1.0, completed=status.share, width=30),
         Text(f"{duration(status.train_seconds)} trained, {duration(status.seconds_left)} left"),
-        Text(f"loss {status.loss:.4f}"),
+        Text(f"loss {_shown(status.loss)}"),
     )
     grid.add_row(head)
     levels = Table(box=None, pad_edge=False)
@@ -82,14 +87,14 @@ def _panel(status: Status) -> Table:
         levels.add_column(column, justify="left" if column == "level" else "right")
     for name, samples in status.samples.items():
         errors = (status.train_errors.get(name), status.test_errors.get(name))
-        levels.add_row(name, *("…" if e is None else f"{e:.4f}" for e in errors), f"{samples:,}")
+        levels.add_row(name, *("…" if e is None else _shown(e) for e in errors), f"{samples:,}")
     grid.add_row(levels)
     return grid
 
 
 def _line(status: Status) -> str:
     train, test = (
-        " ".join(f"{name}={error:.4f}" for name, error in errors.items()) or "…"
+        " ".join(f"{name}={_shown(error)}" for name, error in errors.items()) or "…"
         for errors in (status.train_errors, status.test_errors)
     )
     samples = " ".join(f"{name}={n}" for name, n in status.samples.items())

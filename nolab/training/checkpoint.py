@@ -23,6 +23,7 @@ RUN_STATE = (
     "optimizer",
     "ema",
     "clock",
+    "points",
     "rng",
     "spec",
 )

@@ -1,8 +1,11 @@
 """What a sample costs at each level: seconds and FLOPs, measured before the clock starts."""
 
 import time
+from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from statistics import median
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +17,7 @@ from nolab.plan import Plan, Term
 from nolab.training.gradient import GradientEngine
 
 _REPEATS = 3
+_SHARE = 0.5  # of the run, for schedules of N_eval
 
 
 @dataclass(frozen=True)
@@ -21,11 +25,12 @@ class LevelCosts:
     """Per level, coarsest first: forward + backward of one sample.
 
     seconds : at the batch size that the estimator uses there.
-    flops : products, convolutions and transforms (see nolab.metrics.flops).
+    flops : products, convolutions and transforms (see nolab.metrics.flops), at that batch size too:
+        what a model computes once for all samples of a batch (a trunk) is shared by them.
     """
 
     seconds: tuple[float, ...]
-    flops: tuple[int, ...]
+    flops: tuple[float, ...]
 
     def fine_equivalents(self, samples: list[int]) -> float:
         """Samples per level, in units of one finest-level sample by measured cost."""
@@ -33,19 +38,21 @@ class LevelCosts:
 
     def total_flops(self, samples: list[int]) -> int:
         """FLOPs of all these samples' forwards and backwards."""
-        return sum(n * f for n, f in zip(samples, self.flops, strict=True))
+        return round(sum(n * f for n, f in zip(samples, self.flops, strict=True)))
 
 
 def measure_costs(engine: GradientEngine, plain: nn.Module, plan: Plan, n_levels: int) -> LevelCosts:
     """Run every level a few times without changing the model: this warms up kernels, caches and
     compilation, and gives C_ℓ. Levels that the plan leaves out are measured at its batch size.
 
-    The random state is left as it was; gradients are dropped.
+    The random state and what the points have learnt are left as they were; gradients are dropped.
+    Where N_eval grows, the costs are those of the middle of the run.
 
     Parameters
     ----------
     plain : the engine's model before compilation, whose operations can be counted.
     """
+    learnt = deepcopy(engine.points.state_dict())
     counted = replace(engine, model=plain)
     terms = {term.level: term for term in plan}
     some = plan[-1]
@@ -54,19 +61,23 @@ def measure_costs(engine: GradientEngine, plain: nn.Module, plan: Plan, n_levels
     with torch.random.fork_rng(devices=cuda):
         for level in range(n_levels):
             term = terms.get(level, Term(level, some.indices, np.abs(some.weights)))
-            seconds.append(_seconds(engine, term) / len(term.indices))
-            one = Term(level, term.indices[:1], term.weights[:1])
-            flops.append(count_flops(lambda one=one: counted.accumulate((one,), step=0)))
+            n = len(term.indices)
+            seconds.append(_seconds(engine, term) / n)
+            flops.append(count_flops(lambda term=term: counted.accumulate((term,), 0, _SHARE)) / n)
+    engine.points.load_state_dict(learnt)
     plain.zero_grad(set_to_none=True)
     return LevelCosts(tuple(seconds), tuple(flops))
 
 
 def _seconds(engine: GradientEngine, term: Term) -> float:
-    times = []
-    for _ in range(1 + _REPEATS):  # the first one warms up
-        synchronize(engine.device)
-        start = time.perf_counter()
-        engine.accumulate((term,), step=0)
-        synchronize(engine.device)
-        times.append(time.perf_counter() - start)
-    return median(times[1:])
+    times = [timed(lambda: engine.accumulate((term,), 0, _SHARE), engine.device) for _ in range(1 + _REPEATS)]
+    return median(times[1:])  # the first one warms up
+
+
+def timed(run: Callable[[], Any], device: torch.device) -> float:
+    """Seconds of one call, the device's work included."""
+    synchronize(device)
+    start = time.perf_counter()
+    run()
+    synchronize(device)
+    return time.perf_counter() - start

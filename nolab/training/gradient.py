@@ -35,6 +35,7 @@ class GradientEngine:
     Parameters
     ----------
     model : forward(FieldBatch) -> prediction with exactly the target's shape.
+    points : draws N_eval points per term, and learns from their errors where its scheme does.
     loss : per-sample error, (B,).
     modes : precision mode of each level.
     """
@@ -47,18 +48,21 @@ class GradientEngine:
     modes: tuple[Mode, ...]
     device: torch.device
 
-    def accumulate(self, plan: Plan, step: int) -> StepLosses:
+    def accumulate(self, plan: Plan, step: int, share: float = 0.0) -> StepLosses:
         """Add g = Σ_terms Σ_i w_i ∇loss_i to the parameters' gradients.
 
         Backward runs term by term, so peak memory is that of the largest term, not of the sum.
+
+        Parameters
+        ----------
+        share : of the budget that is used, for schedules of N_eval.
         """
-        weighted, mean = zip(*(self._backward(term, step) for term in plan), strict=True)
+        weighted, mean = zip(*(self._backward(term, step, share) for term in plan), strict=True)
         return StepLosses(torch.stack(weighted), torch.stack(mean))
 
-    def _backward(self, term: Term, step: int) -> tuple[Tensor, Tensor]:
-        batch = self.batcher.get(term.level, term.indices)
-        n_points = batch.target[0, 0].numel()
-        batch = batch.at(self.points.draw(step, term.level, len(batch), n_points, self.device))
+    def _backward(self, term: Term, step: int, share: float) -> tuple[Tensor, Tensor]:
+        draw = self.points.draw(step, term.level, len(term.indices), share, self.device)
+        batch = self.batcher.get(term.level, term.indices).at(draw)
         mode = self.modes[term.level]
         with matmul_mode(mode, self.device):
             with autocast(mode, self.device):
@@ -67,4 +71,6 @@ class GradientEngine:
             weights = torch.from_numpy(term.weights).to(self.device, losses.dtype, non_blocking=True)
             weighted = losses @ weights
             weighted.backward()
+        if draw is not None and self.points.observes:
+            self.points.observe(term.level, draw, (prediction.detach() - batch.target).abs())
         return weighted.detach(), losses.detach().mean()

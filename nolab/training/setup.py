@@ -20,10 +20,12 @@ from nolab.data.pyramid import LevelTensors, Normalizers, normalize_level, read_
 from nolab.data.source import FieldSource, Shape
 from nolab.device import choose_device, make_deterministic
 from nolab.errors import InputError
+from nolab.fields import OperatorSpec
+from nolab.grid import input_shape
 from nolab.metrics.errors import ERRORS, Units
 from nolab.models import build_model
 from nolab.plan import Estimator
-from nolab.points import PointSampler
+from nolab.points import PointSampler, build_points, parse_neval
 from nolab.precision import Mode, check_mode
 from nolab.training.gradient import GradientEngine
 
@@ -51,6 +53,7 @@ class Setup:
     device: torch.device
     source: FieldSource
     hierarchy: Hierarchy
+    spec: OperatorSpec
     model: nn.Module
     estimator: Estimator
     points: PointSampler
@@ -103,25 +106,22 @@ def prepare(config: RunConfig) -> Setup:
         config.hierarchy, source.domain, _finest(config.dataset, source), source.shapes(TRAIN)
     )
     modes = _modes(config, hierarchy, device)
-    neval = tuple(level.neval or config.points.neval for level in hierarchy.levels)
-    _check_neval(config, hierarchy, neval)
+    points = _points(config, hierarchy)
     estimators = registry.load("nolab.estimators", config.sampling.name, "sampling.estimator")
     estimator = estimators.build(config.sampling.options, source.count(TRAIN), len(hierarchy), config.seed)
     torch.manual_seed(config.seed)
-    model = build_model(
-        config.model.name,
-        config.model.options,
+    spec = OperatorSpec(
         len(source.input_names),
         len(source.output_names),
         source.domain,
-        is_target=config.model.is_target,
+        input_shape(hierarchy.finest.shape, source.input_axes),
     )
+    model = build_model(config.model.name, config.model.options, spec, is_target=config.model.is_target)
     for level in hierarchy.levels:
         # A model may say what a grid is too coarse for; the coarse level is used all the same.
         if (remark := getattr(model, "remark", lambda shape: None)(level.shape)) is not None:
             log.info("level %s: the model %s", level.name, remark)
-    points = PointSampler(config.points, config.seed, neval)
-    return Setup(config, device, source, hierarchy, model.to(device), estimator, points, modes)
+    return Setup(config, device, source, hierarchy, spec, model.to(device), estimator, points, modes)
 
 
 def open_source(dataset: DatasetConfig, data_dir: Path, device: torch.device) -> FieldSource:
@@ -170,19 +170,25 @@ def _modes(config: RunConfig, hierarchy: Hierarchy, device: torch.device) -> tup
     return tuple(level.precision or config.precision.mode for level in hierarchy.levels)
 
 
-def _check_neval(config: RunConfig, hierarchy: Hierarchy, neval: tuple[int | None, ...]) -> None:
-    for level, n in zip(hierarchy.levels, neval, strict=True):
-        if level.neval is not None and config.points.scheme == "all":
-            raise InputError(
-                f"hierarchy.levels ({level.name}): neval={n} needs points=random, the run has points=all"
-            )
-        if level.neval is not None and config.loss.name == "h1":
-            raise InputError(f"hierarchy.levels ({level.name}): neval={n} can't be used with loss=h1")
-    if all(n is not None and n > level.points for n, level in zip(neval, hierarchy.levels, strict=True)):
+def _points(config: RunConfig, hierarchy: Hierarchy) -> PointSampler:
+    options = config.points.options
+    for level in hierarchy.levels:
+        if level.neval is None:
+            continue
+        where = f"hierarchy.levels ({level.name}): neval={level.neval}"
+        if config.points.name == "all":
+            raise InputError(f"{where} needs points=random, the run has points=all")
+        if config.loss.name == "h1":
+            raise InputError(f"{where} can't be used with loss=h1")
+    common = parse_neval(options.neval, "points.neval")
+    nevals = tuple(level.neval or common for level in hierarchy.levels)
+    if all(neval.exceeds(level.points) for neval, level in zip(nevals, hierarchy.levels, strict=True)):
         raise InputError(
-            f"neval: {config.points.neval} is more than the {hierarchy.finest.points} points of the finest "
+            f"neval: {nevals[-1]} is more than the {hierarchy.finest.points} points of the finest "
             f"level {hierarchy.finest.name}; lower it, or take all points with neval=null"
         )
+    shapes = tuple(level.shape for level in hierarchy.levels)
+    return build_points(config.points.name, options, hierarchy.domain, config.seed, shapes, nevals)
 
 
 def spec(setup: Setup, normalizers: Normalizers) -> dict:
@@ -191,6 +197,7 @@ def spec(setup: Setup, normalizers: Normalizers) -> dict:
         "domain": setup.hierarchy.domain.to_dict(),
         "input_names": list(setup.source.input_names),
         "output_names": list(setup.source.output_names),
+        "input_axes": None if setup.source.input_axes is None else list(setup.source.input_axes),
         "normalizers": {
             key: {"mean": list(value["mean"]), "std": list(value["std"])}
             for key, value in asdict(normalizers).items()

@@ -21,6 +21,7 @@ from nolab.training.costs import LevelCosts, measure_costs
 from nolab.training.evaluation import evaluate
 from nolab.training.gradient import StepLosses
 from nolab.training.guard import FiniteGuard, NonFiniteLoss
+from nolab.training.neval import choose_neval
 from nolab.training.optimizer import MovingAverage, build_optimizer
 from nolab.training.schedule import learning_rate_factor
 from nolab.training.setup import Data, Setup, spec
@@ -104,6 +105,7 @@ class Trainer:
         reset_peak_memory(self.setup.device)
         with self.clock.running("warmup"):
             plan = self.setup.estimator.plan(self.progress.step)
+            choose_neval(self.engine, plan)
             self.costs = measure_costs(self.engine, self.model, plan, len(self.setup.hierarchy))
         self.model.train()
         self._saved_at = self._wall()
@@ -145,7 +147,7 @@ class Trainer:
         )
         self.data.batcher.prefetch(self._ahead)
         self.optimizer.zero_grad(set_to_none=True)
-        losses = self.engine.accumulate(plan, step)
+        losses = self.engine.accumulate(plan, step, share)
         self.guard.check(step, plan, losses.weighted)
         if config.optimizer.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), config.optimizer.clip_norm)
@@ -225,10 +227,12 @@ class Trainer:
         clock, samples = self.clock, self.progress.samples
         names = [level.name for level in self.setup.hierarchy.levels]
         joules = self._energy.joules()
+        neval = self.setup.points.counts(self.share)
         return {
             **{f"cost/{bucket}_s": clock.seconds(bucket) for bucket in ("train", "eval", "log", "warmup")},
             "cost/steps": self.progress.step,
             **{f"cost/samples/{name}": n for name, n in zip(names, samples, strict=True)},
+            **{f"points/neval/{name}": n for name, n in zip(names, neval, strict=True)},
             "cost/fine_equivalents": self.costs.fine_equivalents(samples),
             "cost/flops": self.costs.total_flops(samples),
             "cost/peak_mem_gib": peak_memory_gib(self.setup.device),
@@ -299,6 +303,7 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "ema": None if self.ema is None else self.ema.state_dict(),
             "clock": self.clock.state_dict(),
+            "points": self.setup.points.state_dict(),
             "rng": _rng_state(self.setup.device),
             "spec": spec(self.setup, self.data.normalizers),
         }
@@ -318,6 +323,7 @@ class Trainer:
         if self.ema is not None:
             self.ema.load_state_dict(state["ema"])
         self.clock.load_state_dict(state["clock"])
+        self.setup.points.load_state_dict(state["points"])
         names = ("step", "samples", "best", "target_seconds", "energy", "errors")
         self.progress = Progress(**{name: state[name] for name in names})
         _set_rng_state(state["rng"], self.setup.device)

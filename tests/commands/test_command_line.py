@@ -193,7 +193,7 @@ from nolab.grid import Domain
 
 
 class Affine(torch.nn.Module):
-    def __init__(self, in_channels, out_channels, domain, slope):
+    def __init__(self, spec, slope):
         super().__init__()
         self.weight = torch.nn.Parameter(torch.tensor(slope))
 

@@ -189,7 +189,7 @@ def test_pyramid_bytes_counts_every_tensor() -> None:
     with opened(source, hierarchy, "device") as (batcher, _):
         parts = [batcher.get(level, np.arange(N)) for level in range(3)]
     size = sum(t.numel() * t.element_size() for b in parts for t in (b.input, b.target, b.norm))
-    assert pyramid_bytes(N, 3, [level.shape for level in hierarchy.levels]) == size
+    assert pyramid_bytes(source, "train", [level.shape for level in hierarchy.levels]) == size
 
 
 GIB = 2**30

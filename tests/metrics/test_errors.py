@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from nolab.data.pyramid import l2_norm
-from nolab.fields import FieldBatch
+from nolab.fields import Draw, FieldBatch
 from nolab.grid import Axis, Domain
 from nolab.metrics.errors import ERRORS, Units, h1, mse, r2, rel_l2
 
@@ -190,7 +190,7 @@ def test_mse_over_a_partition_is_exact(
     n = int(np.prod(shape))
     size = {9: 3, 54: 6, 40: 8, 30: 5}[n]
     parts = [
-        mse((chosen := batch.at(points)).select(prediction), chosen, units)
+        mse((chosen := batch.at(Draw(points))).select(prediction), chosen, units)
         for points in partition(n, size, scope)
     ]
     assert len(parts) == n // size
@@ -208,7 +208,7 @@ def test_mse_at_random_points_is_unbiased(scope: str) -> None:
     draws = []
     for _ in range(3000):
         keys = torch.rand((B, 54) if scope == "per_sample" else (54,), generator=generator)
-        chosen = batch.at(keys.argsort(dim=-1)[..., :4])
+        chosen = batch.at(Draw(keys.argsort(dim=-1)[..., :4]))
         draws.append(mse(chosen.select(prediction), chosen, units))
     draws = torch.stack(draws)
     standard_error = draws.std(dim=0) / len(draws) ** 0.5
@@ -221,7 +221,7 @@ def test_rel_l2_at_points_keeps_the_norm_of_the_whole_grid(scope: str) -> None:
     axes, shape, channels = GRIDS[6]
     p, t = fields(shape, channels)
     prediction, batch, units = encoded(p, t, Domain(axes))
-    chosen = batch.at(partition(30, 5, scope)[0])
+    chosen = batch.at(Draw(partition(30, 5, scope)[0]))
     got = rel_l2(chosen.select(prediction), chosen, units)
     at_points = mse(chosen.select(prediction), chosen, units)
     norm = np.sqrt(mean_over(t**2, axes).mean(axis=1))
@@ -231,7 +231,7 @@ def test_rel_l2_at_points_keeps_the_norm_of_the_whole_grid(scope: str) -> None:
 def test_all_points_in_any_order_are_the_grid() -> None:
     axes, shape, channels = GRIDS[6]
     prediction, batch, units = encoded(*fields(shape, channels), Domain(axes))
-    chosen = batch.at(partition(30, 30, "per_sample")[0])
+    chosen = batch.at(Draw(partition(30, 30, "per_sample")[0]))
     for measure in (mse, rel_l2, r2):
         torch.testing.assert_close(
             measure(chosen.select(prediction), chosen, units), measure(prediction, batch, units)
@@ -242,7 +242,7 @@ def test_all_points_in_any_order_are_the_grid() -> None:
 def test_h1_needs_the_whole_grid(ndim: int) -> None:
     axes, shape, channels = GRIDS[0] if ndim == 1 else GRIDS[3]
     prediction, batch, units = encoded(*fields(shape, channels), Domain(axes))
-    chosen = batch.at(torch.tensor([0, 4, 2]))
+    chosen = batch.at(Draw(torch.tensor([0, 4, 2])))
     with pytest.raises(ValueError, match="whole grid"):
         h1(chosen.select(prediction), chosen, units)
 

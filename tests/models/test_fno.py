@@ -3,10 +3,11 @@
 import pytest
 import torch
 from neuralop.models.fno import FNO, TFNO
+from tests_support import spec
 
 from nolab import registry
 from nolab.errors import InputError
-from nolab.fields import FieldBatch, take_points
+from nolab.fields import Draw, FieldBatch, take_points
 from nolab.grid import Axis, Domain
 from nolab.models import fno, tfno
 from nolab.models._fno import _positions
@@ -17,7 +18,7 @@ SMALL = {"n_modes": 6, "hidden_channels": 8, "n_layers": 2}
 
 def make(part=fno, domain=None, channels=(2, 3), **options):
     torch.manual_seed(0)
-    return part.build(part.Options(**{**SMALL, **options}), *channels, domain or Domain.unit(2))
+    return part.build(part.Options(**{**SMALL, **options}), spec(domain or Domain.unit(2), channels))
 
 
 def smooth_batch(model, n):
@@ -75,7 +76,7 @@ def test_points_are_a_gather_of_the_full_prediction(part, per_sample):
     model = make(part)
     batch = FieldBatch(torch.randn(4, 2, 9, 11), model.domain)
     points = torch.randint(99, (4, 7) if per_sample else (7,))
-    few, full = model(batch.at(points)), take_points(model(batch), points)
+    few, full = model(batch.at(Draw(points))), take_points(model(batch), points)
     assert few.shape == (4, 3, 7)
     assert torch.allclose(few, full, atol=1e-6)
     gradients = [torch.autograd.grad(y.square().sum(), list(model.parameters())) for y in (few, full)]
@@ -205,6 +206,6 @@ def test_options_that_do_not_fit(options, message):
 )
 def test_a_coarse_grid_is_remarked_on(discretization, shape, said):
     domain = Domain.unit(2, "nodal")
-    model = fno.build(fno.Options(n_modes=16, hidden_channels=4, discretization=discretization), 1, 1, domain)
+    model = fno.build(fno.Options(n_modes=16, hidden_channels=4, discretization=discretization), spec(domain))
     remark = model.remark(shape)
     assert remark is None if said is None else said in remark

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from tests_support import spec
 
+from nolab import registry
 from nolab.data.batcher import ResidentBatcher
 from nolab.data.hierarchy import Hierarchy, Level
 from nolab.data.pyramid import LevelTensors
@@ -12,7 +14,7 @@ from nolab.grid import Domain
 from nolab.metrics.errors import Units, mse, rel_l2
 from nolab.models import fno
 from nolab.plan import Term
-from nolab.points import PointOptions, PointSampler
+from nolab.points import build_points, parse_neval
 from nolab.training.gradient import GradientEngine
 
 N = 6
@@ -21,23 +23,24 @@ SHAPES = ((5, 5), (9, 9), (17, 17))
 DOMAIN = Domain.unit(2, "nodal")
 
 
-def make_engine(neval=None, scope="per_sample", loss=mse):
+def make_engine(neval=None, scheme="random", scope="per_sample", loss=mse):
     """An FNO in float64 on three nodal levels of random fields."""
     generator = torch.Generator().manual_seed(0)
     finest = [torch.randn(N, 1, 17, 17, generator=generator, dtype=torch.float64) for _ in range(2)]
     levels = []
     for stride in (4, 2, 1):
         x, y = (field[..., ::stride, ::stride].contiguous() for field in finest)
-        levels.append(LevelTensors(x, y, y.square().mean(dim=(1, 2, 3)).sqrt()))
+        levels.append(LevelTensors(x, y, y.square().mean(dim=(1, 2, 3)).sqrt(), torch.zeros(1)))
     hierarchy = Hierarchy(tuple(Level(shape) for shape in SHAPES), DOMAIN, "subsample")
     torch.manual_seed(1)
     options = fno.Options(n_modes=4, hidden_channels=4, n_layers=2)
-    model = fno.build(options, 1, 1, DOMAIN).double()
+    model = fno.build(options, spec(DOMAIN)).double()
     for module in model.modules():  # .double() leaves complex parameters as they are
         for name, parameter in module.named_parameters(recurse=False):
             if parameter.is_complex():
                 module._parameters[name] = torch.nn.Parameter(parameter.detach().to(torch.complex128))
-    points = PointSampler(PointOptions(scope=scope, neval=neval), 0, (neval,) * 3)
+    chosen = registry.load("nolab.points", scheme, "points.scheme").Options(scope=scope, neval=neval)
+    points = build_points(scheme, chosen, DOMAIN, 0, SHAPES, (parse_neval(neval, "neval"),) * 3)
     units = Units(torch.zeros(1, dtype=torch.float64), torch.ones(1, dtype=torch.float64))
     batcher = ResidentBatcher(levels, hierarchy, CPU, on_device=True)
     return GradientEngine(model, batcher, points, loss, units, ("fp32",) * 3, CPU)
@@ -110,8 +113,10 @@ def test_mean_over_plans_converges_to_the_fine_gradient(scheme):
 
 
 @pytest.mark.parametrize("scope", ["shared", "per_sample"])
-def test_random_points_are_unbiased_for_mse(scope):
-    engine, full = make_engine(neval=40, scope=scope), make_engine()
+@pytest.mark.parametrize("scheme", ["random", "stratified", "sobol", "epoch", "importance"])
+def test_drawn_points_are_unbiased_for_mse(scheme, scope):
+    """Importance learns from the errors while it draws: it is unbiased in every state."""
+    engine, full = make_engine(40, scheme, scope), make_engine()
     expected = gradient(full, fine_plan())
     drawn = torch.stack([gradient(engine, fine_plan(), step) for step in range(300)])
     standard_error = (drawn.var(0).sum() / len(drawn)).sqrt()
