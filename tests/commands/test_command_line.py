@@ -57,7 +57,8 @@ def test_summary_has_every_name(nolab, tiny):
         "target/train_s",
     }
     for level in ("9x9", "17x17"):
-        names |= {f"final/rel_l2/{level}", f"cost/samples/{level}", f"mlmc/C/{level}", f"mlmc/n/{level}"}
+        names |= {f"final/rel_l2/{level}", f"cost/samples/{level}", f"points/neval/{level}"}
+        names |= {f"mlmc/C/{level}", f"mlmc/n/{level}"}
     assert set(summary) == names
     # The target is reached at the first evaluation, after 2 of the 4 steps: nested, delta 2, 2 fine samples.
     assert summary["cost/steps"] == 2
