@@ -50,7 +50,8 @@ class Axis:
         """Coordinates of the n samples, shape (n,), in the units of the domain."""
         offset = 0.5 if self.placement == "cell" else 0.0
         steps = torch.arange(n, dtype=torch.float64) + offset
-        return (self.start + steps * (self.length / self.intervals(n))).to(dtype)
+        # Divided first: the last node of a nodal axis is then the end of the domain to the last bit.
+        return (self.start + self.length * (steps / self.intervals(n))).to(dtype)
 
     def weights(self, n: int, *, dtype: torch.dtype = torch.float64) -> Tensor:
         """Quadrature weights of the mean over the axis, shape (n,); they sum to 1.

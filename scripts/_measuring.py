@@ -8,9 +8,14 @@ from statistics import median
 from typing import Any
 
 import torch
+from omegaconf import OmegaConf
 
+import nolab
+from nolab.config import validate
 from nolab.device import synchronize
 from nolab.tracking.run_directory import environment
+from nolab.training.optimizer import build_optimizer
+from nolab.training.setup import Setup, prepare
 
 CPU = torch.device("cpu")
 RESULTS = Path(__file__).parent / "results"
@@ -25,6 +30,27 @@ def write_result(name: str, result: dict[str, Any], device: torch.device = CPU) 
     machine["command"] = [Path(part).name if part.endswith(".py") else part for part in machine["command"]]
     path.write_text(json.dumps({"environment": machine, **result}, indent=2) + "\n")
     return path
+
+
+def setup_of(*overrides: str) -> Setup:
+    """The parts of the run that `nolab train` would start with these overrides."""
+    return prepare(validate(OmegaConf.to_container(nolab.compose(list(overrides)), resolve=True)))
+
+
+class Step:
+    """A step of nolab's trainer: every call makes the next one."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
+        self.engine = setup.engine(setup.load(), setup.model)
+        self.optimizer = build_optimizer(setup.config.optimizer, setup.model)
+        self.step = 0
+
+    def __call__(self) -> None:
+        self.optimizer.zero_grad(set_to_none=True)
+        self.engine.accumulate(self.setup.estimator.plan(self.step), self.step)
+        self.optimizer.step()
+        self.step += 1
 
 
 def alternate(

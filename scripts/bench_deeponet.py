@@ -7,7 +7,8 @@ trunk), one iteration (batch, points, forward, backward, Adam) in two styles tha
 
 * *reference*: as the published code does it. The points of each sample are drawn in a Python loop,
   the trunk is evaluated on batch × N_eval rows, for the full grid too, and the whole test set is
-  predicted after every iteration. Each of these three is timed beside the rest.
+  predicted after every iteration; convolutions have PyTorch's default layout. Each of these is timed
+  beside the rest.
 * *nolab*: what `nolab train` runs. Points are drawn for all samples at once, the trunk runs on the
   distinct points; the full grid is a Cartesian product, N_out trunk rows.
 
@@ -19,29 +20,35 @@ from statistics import median
 
 import numpy as np
 import torch
-from _measuring import alternate, median_ratio, write_result
-from omegaconf import OmegaConf
+from _measuring import Step, alternate, median_ratio, setup_of, write_result
 from torch import Tensor
 
-import nolab
-from nolab.config import validate
 from nolab.training.optimizer import build_optimizer
-from nolab.training.setup import Setup, prepare
+from nolab.training.setup import Setup
 
 N_TRAIN, N_TEST, N_OUT = 512, 500, 1024
 
 
 class Reference:
-    """The published style, on the branch and trunk of nolab's own model.
+    """The published style, with the branch and trunk of nolab's own model.
 
     Parameters
     ----------
     neval : points per sample; N_OUT takes all of them, broadcast per sample all the same.
     sampled : draw the points in a Python loop; else they stay the same, to time the networks alone.
     tested : predict the test set after the step, as many points of each sample.
+    fast_layout : keep the layout that nolab gives its convolutions.
     """
 
-    def __init__(self, setup: Setup, neval: int, *, sampled: bool = True, tested: bool = True) -> None:
+    def __init__(
+        self,
+        setup: Setup,
+        neval: int,
+        *,
+        sampled: bool = True,
+        tested: bool = True,
+        fast_layout: bool = False,
+    ) -> None:
         data, level = setup.load(), setup.hierarchy.finest
         train = data.batcher.get(0, np.arange(N_TRAIN))
         self.inputs, self.outputs = train.input, train.target.flatten(1)  # (n, 1, 32, 32), (n, N)
@@ -49,6 +56,8 @@ class Reference:
         grid = setup.hierarchy.domain.coordinates(level.shape).flatten(1).T
         self.coordinates = grid.float().to(setup.device)  # (N, 2)
         self.networks = setup.model.networks
+        if not fast_layout:
+            self.networks.branch.to(memory_format=torch.contiguous_format)
         self.optimizer = build_optimizer(setup.config.optimizer, setup.model)
         self.batch, self.neval = setup.config.sampling.options.batch_size, neval
         self.sampled, self.tested = sampled, tested
@@ -81,27 +90,10 @@ class Reference:
         return torch.einsum("bk,bpk->bp", branch, trunk.view(*coordinates.shape[:2], -1))
 
 
-class Step:
-    """A step of nolab's trainer."""
-
-    def __init__(self, setup: Setup) -> None:
-        self.setup = setup
-        self.engine = setup.engine(setup.load(), setup.model)
-        self.optimizer = build_optimizer(setup.config.optimizer, setup.model)
-        self.step = 0
-
-    def __call__(self) -> None:
-        self.optimizer.zero_grad(set_to_none=True)
-        self.engine.accumulate(self.setup.estimator.plan(self.step), self.step)
-        self.optimizer.step()
-        self.step += 1
-
-
-def setup_of(batch: int, device: str, *overrides: str) -> Setup:
+def heat(batch: int, device: str, *overrides: str) -> Setup:
     """The parts of `experiment=deeponet_heat` on few samples: a step's cost does not depend on them."""
     sizes = [f"dataset.n_train={N_TRAIN}", f"dataset.n_test={N_TEST}", f"sampling.batch_size={batch}"]
-    config = nolab.compose(["experiment=deeponet_heat", *sizes, f"device={device}", *overrides])
-    return prepare(validate(OmegaConf.to_container(config, resolve=True)))
+    return setup_of("experiment=deeponet_heat", *sizes, f"device={device}", *overrides)
 
 
 def tasks_of(batch: int, device: str) -> dict[str, Reference | Step]:
@@ -112,13 +104,15 @@ def tasks_of(batch: int, device: str) -> dict[str, Reference | Step]:
         for scope in ("per_sample", "shared") if neval else ("per_sample",):
             name = f"nolab, {shown} {scope.replace('_', ' ')}" if neval else "nolab, full grid"
             points = [f"neval={neval}", f"points.scope={scope}"] if neval else []
-            tasks[name] = Step(setup_of(batch, device, *points))
+            tasks[name] = Step(heat(batch, device, *points))
     for neval in (16, N_OUT):
-        tasks[f"reference, {neval}"] = Reference(setup_of(batch, device), neval)
-    tasks["reference, 16, not tested"] = Reference(setup_of(batch, device), 16, tested=False)
-    tasks["reference, 16, not tested nor sampled"] = Reference(
-        setup_of(batch, device), 16, tested=False, sampled=False
-    )
+        tasks[f"reference, {neval}"] = Reference(heat(batch, device), neval)
+    without = {"tested": False}
+    tasks["reference, 16, without the test set"] = Reference(heat(batch, device), 16, **without)
+    without["fast_layout"] = True
+    tasks["… and with nolab's layout"] = Reference(heat(batch, device), 16, **without)
+    without["sampled"] = False
+    tasks["… and without drawing points"] = Reference(heat(batch, device), 16, **without)
     return tasks
 
 

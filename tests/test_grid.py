@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nolab.errors import InputError
-from nolab.grid import Axis, Domain, shape_name
+from nolab.grid import Axis, Domain, input_shape, shape_name
 
 COORDINATES = [
     ("nodal", 3, [2.0, 4.0, 6.0]),
@@ -138,3 +138,20 @@ def test_shape_of_other_dimension() -> None:
 def test_shape_name() -> None:
     assert shape_name((64, 32, 5)) == "64x32x5"
     assert shape_name((64,)) == "64"
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0.0, 1.0), (-1.0, 3.0)])
+def test_the_ends_of_a_nodal_axis_are_its_ends_to_the_last_bit(start, stop):
+    for n in range(2, 300):
+        coordinates = Axis("nodal", start, stop).coordinates(n)
+        assert (coordinates[0].item(), coordinates[-1].item()) == (start, stop)
+
+
+@pytest.mark.parametrize("placement", ["nodal", "cell", "periodic"])
+def test_one_sample_stands_for_the_whole_axis(placement):
+    assert Axis(placement).weights(1).tolist() == [1.0]
+
+
+def test_inputs_have_one_sample_on_axes_along_which_they_do_not_vary():
+    assert input_shape((5, 7), None) == (5, 7)
+    assert input_shape((5, 7), (1,)) == (1, 7)

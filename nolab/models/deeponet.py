@@ -48,7 +48,7 @@ class Options:
 
     The examples of randomised trunk sampling (arXiv 2409.13280) are, in the order branch_hidden,
     trunk_hidden, basis: (40,)*3, (40,)*3, 40; (64,)*3, (64,)*3, 128; and branch=cnn with
-    branch_hidden=(150, 150), trunk=resnet, basis=150 and the defaults of the rest.
+    branch_hidden=(150, 150), trunk=resnet, basis=150, as here; all of them with activation=relu.
     """
 
     variant: str = "vanilla"

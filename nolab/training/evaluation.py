@@ -47,7 +47,7 @@ def evaluate(
 
 
 def _batches(level: LevelTensors, domain: Domain, device: torch.device) -> Iterator[FieldBatch]:
-    points = level.input[0, 0].numel()
+    points = level.target[0, 0].numel()
     size = max(1, _POINTS_PER_BATCH // points)
     for start in range(0, len(level.input), size):
         rows = torch.arange(start, min(start + size, len(level.input)), device=level.input.device)
