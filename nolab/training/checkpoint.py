@@ -10,7 +10,7 @@ import torch
 
 from nolab.errors import InputError
 
-FORMAT = 1
+FORMAT = 2  # 2: points and input_axes
 
 RUN_STATE = (
     "step",
