@@ -56,7 +56,7 @@ def main():
         ax.set(xlabel=label, xscale="log", yscale="log")
         ax.grid(True, which="both", linewidth=0.3, alpha=0.6)
     axes[0].set_ylabel("relative L2 error, test set")
-    axes[1].legend(fontsize=8, ncols=2)
+    axes[0].legend(fontsize=8, loc="lower left")
     figure.savefig(RESULTS / f"{name}.png", dpi=110)
     print(RESULTS / f"{name}.png")
 
