@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 import nolab
 from nolab.config import validate
 from nolab.device import synchronize
+from nolab.runs import Run
 from nolab.tracking.run_directory import environment
 from nolab.training.optimizer import build_optimizer
 from nolab.training.setup import Setup, prepare
@@ -30,6 +31,23 @@ def write_result(name: str, result: dict[str, Any], device: torch.device = CPU) 
     machine["command"] = [Path(part).name if part.endswith(".py") else part for part in machine["command"]]
     path.write_text(json.dumps({"environment": machine, **result}, indent=2) + "\n")
     return path
+
+
+def finished_runs(folder: Path) -> list[Run]:
+    """The finished runs in a folder, oldest first; at least one."""
+    runs = [nolab.load_run(path.parent) for path in sorted(folder.glob("*/summary.json"))]
+    if not runs:
+        raise SystemExit(f"{folder} holds no finished run")
+    return runs
+
+
+def middle(values: list[float | None], form: str = "{:.3g}") -> str:
+    """Median, and the range over the seeds, of the values that there are."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return "-"
+    spread = f" ({form.format(min(known))}-{form.format(max(known))})" if len(known) > 1 else ""
+    return form.format(median(known)) + spread
 
 
 def setup_of(*overrides: str) -> Setup:

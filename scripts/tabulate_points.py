@@ -10,11 +10,8 @@ equal steps from the same runs. With --name, table and figures go to scripts/res
 import argparse
 import json
 from pathlib import Path
-from statistics import median
 
-from _measuring import RESULTS, write_result
-
-import nolab
+from _measuring import RESULTS, finished_runs, middle, write_result
 
 
 def setting(run):
@@ -39,15 +36,6 @@ def last_before(run, column, limit):
     """Relative L2 of the last evaluation whose seconds (column 0) or steps (1) do not exceed `limit`."""
     known = [row[2] for row in curve(run) if row[column] <= limit * (1 + 1e-3)]
     return known[-1] if known else None
-
-
-def middle(values, form="{:.3g}"):
-    """Median and range of the seeds that have a value."""
-    values = [v for v in values if v is not None]
-    if not values:
-        return "-"
-    spread = f" ({form.format(min(values))}-{form.format(max(values))})" if len(values) > 1 else ""
-    return form.format(median(values)) + spread
 
 
 def table(groups, seconds, steps):
@@ -76,11 +64,8 @@ def main():
     parser.add_argument("--steps", type=int, nargs="*", default=[])
     parser.add_argument("--name")
     options = parser.parse_args()
-    runs = [nolab.load_run(path.parent) for path in sorted(options.folder.glob("*/summary.json"))]
-    if not runs:
-        parser.error(f"{options.folder} holds no finished run")
     groups = {}
-    for run in runs:
+    for run in finished_runs(options.folder):
         groups.setdefault(setting(run), []).append(run)
     text = table(groups, options.seconds, options.steps)
     print(text)

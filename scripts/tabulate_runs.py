@@ -9,9 +9,7 @@ import argparse
 from pathlib import Path
 from statistics import median
 
-from _measuring import RESULTS, write_result
-
-import nolab
+from _measuring import RESULTS, finished_runs, middle, write_result
 
 
 def group_of(run):
@@ -19,13 +17,6 @@ def group_of(run):
     scheme = f" {sampling.scheme}" if sampling.estimator == "mlmc" else ""
     delta = f", δ = {sampling.delta:g}" if "delta" in sampling else ""
     return f"{sampling.estimator}{scheme}{delta}"
-
-
-def middle(runs, name, form="{:.4f}"):
-    """Median, and the range over the seeds."""
-    values = [run.summary[name] for run in runs]
-    spread = f" ({form.format(min(values))}-{form.format(max(values))})" if len(values) > 1 else ""
-    return form.format(median(values)) + spread
 
 
 def table(groups):
@@ -37,9 +28,8 @@ def table(groups):
     ]
     finest = [k for k in levels if next(iter(groups.values()))[0].summary[k] is not None][-1]
     for name, runs in sorted(groups.items(), key=lambda item: median(r.summary[finest] for r in item[1])):
-        cells = [middle(runs, k) for k in levels]
-        cells += [middle(runs, "cost/train_s", "{:.1f}"), middle(runs, "cost/steps", "{:.0f}")]
-        cells += [middle(runs, "cost/fine_equivalents", "{:.0f}"), middle(runs, "cost/flops", "{:.3g}")]
+        forms = ["{:.4f}"] * len(levels) + ["{:.1f}", "{:.0f}", "{:.0f}", "{:.3g}"]
+        cells = [middle([r.summary[k] for r in runs], form) for k, form in zip(shown, forms, strict=True)]
         lines.append(f"| {name} | {len(runs)} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -51,11 +41,8 @@ def main():
     parser.add_argument("folder", type=Path)
     parser.add_argument("--name")
     options = parser.parse_args()
-    runs = [nolab.load_run(path.parent) for path in sorted(options.folder.glob("*/summary.json"))]
-    if not runs:
-        parser.error(f"{options.folder} holds no finished run")
     groups = {}
-    for run in runs:
+    for run in finished_runs(options.folder):
         groups.setdefault(group_of(run), []).append(run)
     text = table(groups)
     print(text)
