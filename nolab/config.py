@@ -245,10 +245,12 @@ class RunConfig:
         parse_neval(self.neval, "neval")
         check(self.seed >= 0, "seed", self.seed, ">= 0")
         check(_is_folder_name(self.name), "name", self.name, "a plain folder name")
-        if self.loss.name == "h1" and self.points.options.takes_some:
+        points = self.points.options
+        if self.loss.name == "h1" and points.takes_some:
+            some = f"points.axes={points.axes}" if points.neval is None else f"neval={points.neval}"
             raise InputError(
-                f"loss: h1 takes derivatives on the whole grid and can't use neval={self.points.options.neval}; "
-                "use loss=rel_l2 or loss=mse, or neval=null"
+                f"loss: h1 takes derivatives on the whole grid and can't use {some}; use loss=rel_l2 or "
+                "loss=mse, or take all points with null"
             )
 
 
@@ -261,8 +263,8 @@ def validate(config: Mapping[str, Any]) -> RunConfig:
     """
     values = dict(config)
     values["model"] = _part(values.get("model"), "nolab.models", "model", "name")
-    values["sampling"] = _part(values.get("sampling"), "nolab.estimators", "sampling", "estimator")
-    values["points"] = _part(values.get("points"), "nolab.points", "points", "scheme")
+    values["sampling"] = _named(values.get("sampling"), "nolab.estimators", "sampling", "estimator")
+    values["points"] = _named(values.get("points"), "nolab.points", "points", "scheme")
     values["dataset"] = _dataset(values.get("dataset"))
     return from_mapping(RunConfig, values)
 
@@ -272,6 +274,12 @@ def _part(group: Any, package: str, key: str, selector: str) -> Part:
     if "_target_" in values:
         target = values.pop("_target_")
         return Part(str(target), values, is_target=True)
+    return _named(values, package, key, selector)
+
+
+def _named(group: Any, package: str, key: str, selector: str) -> Part:
+    """A part of nolab; code of the user's own is not possible here."""
+    values = _group(group, key)
     name = _pop(values, selector, key)
     module = registry.load(package, name, f"{key}.{selector}")
     return Part(name, from_mapping(module.Options, values, key))
