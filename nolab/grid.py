@@ -48,10 +48,15 @@ class Axis:
 
     def coordinates(self, n: int, *, dtype: torch.dtype = torch.float64) -> Tensor:
         """Coordinates of the n samples, shape (n,), in the units of the domain."""
+        return (self.start + self.length * self.positions(n)).to(dtype)
+
+    def positions(self, n: int) -> Tensor:
+        """Coordinates scaled to [0, 1] by the axis, shape (n,), float64.
+
+        Divided by the number of intervals, not by a spacing: both ends are met to the last bit.
+        """
         offset = 0.5 if self.placement == "cell" else 0.0
-        steps = torch.arange(n, dtype=torch.float64) + offset
-        # Divided first: the last node of a nodal axis is then the end of the domain to the last bit.
-        return (self.start + self.length * (steps / self.intervals(n))).to(dtype)
+        return (torch.arange(n, dtype=torch.float64) + offset) / self.intervals(n)
 
     def weights(self, n: int, *, dtype: torch.dtype = torch.float64) -> Tensor:
         """Quadrature weights of the mean over the axis, shape (n,); they sum to 1.
@@ -85,6 +90,11 @@ class Domain:
     def coordinates(self, shape: tuple[int, ...]) -> Tensor:
         """Coordinates of every sample of the grid, shape (ndim, *shape), float64."""
         axes = [axis.coordinates(n) for axis, n in zip(self.axes, shape, strict=True)]
+        return torch.stack(torch.meshgrid(*axes, indexing="ij"))
+
+    def positions(self, shape: tuple[int, ...]) -> Tensor:
+        """Coordinates scaled to [0, 1] by the domain, shape (ndim, *shape), float64."""
+        axes = [axis.positions(n) for axis, n in zip(self.axes, shape, strict=True)]
         return torch.stack(torch.meshgrid(*axes, indexing="ij"))
 
     def weights(self, shape: tuple[int, ...]) -> Tensor:

@@ -1,7 +1,6 @@
 """What the measuring scripts share: where they write, how they time."""
 
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
@@ -12,9 +11,9 @@ from omegaconf import OmegaConf
 
 import nolab
 from nolab.config import validate
-from nolab.device import synchronize
 from nolab.runs import Run
 from nolab.tracking.run_directory import environment
+from nolab.training.costs import timed
 from nolab.training.optimizer import build_optimizer
 from nolab.training.setup import Setup, prepare
 
@@ -81,12 +80,9 @@ def alternate(
     seconds: dict[str, list[float]] = {name: [] for name in tasks}
     for round_ in range(repeats + 2):
         for name, task in tasks.items():
-            synchronize(device)
-            start = time.perf_counter()
-            task()
-            synchronize(device)
+            elapsed = timed(task, device)
             if round_ >= 2:
-                seconds[name].append(time.perf_counter() - start)
+                seconds[name].append(elapsed)
     return seconds
 
 

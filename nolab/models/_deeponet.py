@@ -323,16 +323,8 @@ def _scaled(coordinates: Tensor, domain: Domain) -> Tensor:
 
 
 def _grid_positions(domain: Domain, shape: tuple[int, ...]) -> Tensor:
-    """The grid's points scaled to [0, 1], (N, ndim), float64.
-
-    Not from the coordinates: divided by the number of intervals both ends are met to the last bit.
-    """
-    axes = [
-        (torch.arange(n, dtype=torch.float64) + (0.5 if axis.placement == "cell" else 0.0))
-        / axis.intervals(n)
-        for axis, n in zip(domain.axes, shape, strict=True)
-    ]
-    return torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).flatten(0, -2)
+    """The grid's points scaled to [0, 1], (N, ndim), float64."""
+    return domain.positions(shape).flatten(1).T
 
 
 def _distance(position: Tensor, sides: tuple[Side | None, ...]) -> Tensor:

@@ -187,10 +187,7 @@ def _positions(
     """Positional features (ndim, *S): the domain's coordinates scaled to [0, 1], or index/n."""
     if by_index:
         return Domain.unit(domain.ndim, "periodic").coordinates(shape).to(device=device, dtype=dtype)
-    column = (-1, *(1,) * domain.ndim)
-    start = torch.tensor([axis.start for axis in domain.axes], dtype=torch.float64).view(column)
-    length = torch.tensor([axis.length for axis in domain.axes], dtype=torch.float64).view(column)
-    return ((domain.coordinates(shape) - start) / length).to(device=device, dtype=dtype)
+    return domain.positions(shape).to(device=device, dtype=dtype)
 
 
 def _per_axis(n_modes: tuple[int, ...] | int, ndim: int) -> tuple[int, ...]:

@@ -54,19 +54,24 @@ def measure_costs(engine: GradientEngine, plain: nn.Module, plan: Plan, n_levels
     """
     learnt = deepcopy(engine.points.state_dict())
     counted = replace(engine, model=plain)
-    terms = {term.level: term for term in plan}
-    some = plan[-1]
     seconds, flops = [], []
     cuda = [engine.device] if engine.device.type == "cuda" else []
     with torch.random.fork_rng(devices=cuda):
         for level in range(n_levels):
-            term = terms.get(level, Term(level, some.indices, np.abs(some.weights)))
+            term = term_at(plan, level)
             n = len(term.indices)
             seconds.append(_seconds(engine, term) / n)
             flops.append(count_flops(lambda term=term: counted.accumulate((term,), 0, _SHARE)) / n)
     engine.points.load_state_dict(learnt)
     plain.zero_grad(set_to_none=True)
     return LevelCosts(tuple(seconds), tuple(flops))
+
+
+def term_at(plan: Plan, level: int) -> Term:
+    """The plan's term at `level`, or one of its last term's size where it leaves the level out."""
+    terms = {term.level: term for term in plan}
+    some = plan[-1]
+    return terms.get(level, Term(level, some.indices, np.abs(some.weights)))
 
 
 def _seconds(engine: GradientEngine, term: Term) -> float:

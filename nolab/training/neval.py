@@ -4,11 +4,10 @@ import logging
 from copy import deepcopy
 from statistics import median
 
-import numpy as np
 import torch
 
 from nolab.plan import Plan, Term
-from nolab.training.costs import timed
+from nolab.training.costs import term_at, timed
 from nolab.training.gradient import GradientEngine
 
 log = logging.getLogger(__name__)
@@ -26,13 +25,11 @@ def choose_neval(engine: GradientEngine, plan: Plan) -> None:
     takes at most :data:`TOLERANCE` times as long as the smallest one's. The state of random numbers
     and of points that learn is left as it was; gradients are dropped.
     """
-    terms = {term.level: term for term in plan}
-    some = plan[-1]
     cuda = [engine.device] if engine.device.type == "cuda" else []
     for level, name in enumerate(engine.points.names):
         if not engine.points.is_auto(level):
             continue
-        term = terms.get(level, Term(level, some.indices, np.abs(some.weights)))
+        term = term_at(plan, level)
         with torch.random.fork_rng(devices=cuda):
             seconds = _measure(engine, term)
         chosen = _largest_free(seconds)
