@@ -10,6 +10,7 @@ from nolab.errors import InputError, RunFailure, unknown
 COMMANDS = {
     "train": "train a model: Hydra overrides, -m for sweeps",
     "generate": "make a data set's store ahead of training: Hydra overrides",
+    "bench": "time, memory and errors of each precision on this machine: Hydra overrides",
     "evaluate": "errors of a finished run, also on grids finer than it was trained on",
     "predict": "apply a finished run's model to inputs in a file",
     "info": "what can be chosen, what a config would do, what a data file holds",

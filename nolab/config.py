@@ -16,6 +16,7 @@ from nolab.data.hierarchy import HierarchyOptions
 from nolab.errors import InputError, unknown
 from nolab.grid import Placement
 from nolab.points import parse_neval
+from nolab.precision import PrecisionOptions
 from nolab.schema import check, from_mapping
 
 
@@ -85,14 +86,6 @@ class DatasetConfig:
     problem: Any
     """The problem's validated options where the data are generated, else None."""
     held: DataOptions
-
-
-@dataclass(frozen=True)
-class PrecisionOptions:
-    """Config group `precision`."""
-
-    mode: str = "fp32"
-    """fp32, tf32 or amp_bf16 (checked against the device)."""
 
 
 @dataclass(frozen=True)
@@ -231,6 +224,10 @@ class RunConfig:
     """Only deterministic kernels: same bits on the same machine, slower on a GPU."""
     compile: bool
     """Compile the model with torch.compile."""
+    cuda_graphs: bool
+    """Record each term of a step as a CUDA graph and replay it."""
+    checkpointing: bool
+    """Keep the inputs of the model's blocks only, and recompute the rest in the backward."""
     output_dir: str
     """Root of run directories."""
     data_dir: str

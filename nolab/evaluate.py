@@ -10,6 +10,7 @@ from nolab.data.pyramid import normalize_level, read_pyramid
 from nolab.data.source import FieldSource, Shape
 from nolab.errors import InputError
 from nolab.grid import shape_name
+from nolab.precision import build_schedule
 from nolab.runs import Run
 from nolab.training.evaluation import evaluate
 from nolab.training.setup import TEST, open_source, units
@@ -53,7 +54,8 @@ def evaluate_run(
             normalize_level(fields, normalizers, source.domain),
             source.domain,
             units(normalizers, torch.device(run.device)),
-            config.precision.mode,
+            build_schedule(config.precision, run.device).at(1.0),
+            config.precision.stabilizer,
             run.device,
         )
         for shape, fields in zip(shapes, pyramid, strict=True)

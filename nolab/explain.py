@@ -18,15 +18,15 @@ _NO_GROUPS = ("hydra", "__pycache__")
 
 
 @contextmanager
-def explained() -> Iterator[None]:
-    """Raise config errors of the libraries as :class:`InputError`."""
+def explained(config_name: str = "config") -> Iterator[None]:
+    """Raise config errors of the libraries as :class:`InputError`, for the primary config of that name."""
     try:
         yield
     except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
-        raise explain(error) from error
+        raise explain(error, config_name) from error
 
 
-def explain(error: Exception) -> InputError:
+def explain(error: Exception, config_name: str = "config") -> InputError:
     """An InputError that says what `error` says, with the nearest valid name where one is near."""
     text = str(error).strip()
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
@@ -39,9 +39,9 @@ def explain(error: Exception) -> InputError:
     if match := re.search(r"Could not override '([^']+)'", text):
         detail = error.__cause__
         if detail is None or "is not in struct" in text or "Key" in str(detail):
-            return _unknown_key(match[1])
+            return _unknown_key(match[1], config_name)
     if match := re.search(r"Key '([^']+)' is not in struct", text):
-        return _unknown_key(match[1])
+        return _unknown_key(match[1], config_name)
     if match := re.search(r"Could not append to config\. An item is already at '([^']+)'", text):
         return InputError(f"{match[1]}: exists already; write {match[1]}=… without the +")
     if match := re.search(r"[Mm]ultiple values for ([\w/]+)", text):
@@ -49,8 +49,8 @@ def explain(error: Exception) -> InputError:
     return InputError(text.split("\n\n")[0].replace("\n", " "))
 
 
-def _unknown_key(key: str) -> InputError:
-    keys = config_keys()
+def _unknown_key(key: str, config_name: str) -> InputError:
+    keys = config_keys(config_name)
     # A near name at the same depth reads better than any other.
     peers = [k for k in keys if k.count(".") == key.count(".")] or keys
     near = get_close_matches(key, peers, n=1, cutoff=0.5) or get_close_matches(key, keys, n=1, cutoff=0.5)
@@ -74,10 +74,10 @@ def group_choices() -> dict[str, list[str]]:
 
 
 @cache
-def config_keys() -> tuple[str, ...]:
-    """Every key of the default config and of the groups' choices, dotted."""
+def config_keys(config_name: str = "config") -> tuple[str, ...]:
+    """Every key of the default config and of the groups' choices, dotted, and those that a primary config adds."""
     root = resources.files("nolab.conf")
-    keys = set(_flatten(_read_yaml(root / "config.yaml")))
+    keys = {key for name in ("config", config_name) for key in _flatten(_read_yaml(root / f"{name}.yaml"))}
     for group, choices in group_choices().items():
         if group in ("experiment", "debug"):
             continue

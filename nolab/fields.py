@@ -1,6 +1,6 @@
 """FieldBatch: the samples of one level, as every model receives them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -125,3 +125,9 @@ def take_points(field: Tensor, points: Tensor) -> Tensor:
     if points.ndim == 1:
         return flat.index_select(2, points)
     return torch.gather(flat, 2, points[:, None, :].expand(-1, flat.shape[1], -1))
+
+
+def tensors_of(batch: FieldBatch) -> dict[str, Tensor]:
+    """The batch's tensors by the name of their field."""
+    values = {field.name: getattr(batch, field.name) for field in fields(batch)}
+    return {name: value for name, value in values.items() if isinstance(value, Tensor)}

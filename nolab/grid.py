@@ -7,7 +7,7 @@ and the same operator.
 
 from dataclasses import dataclass
 from functools import cache
-from math import inf
+from math import inf, isclose, pi
 from typing import Literal, get_args
 
 import torch
@@ -15,12 +15,15 @@ from torch import Tensor
 
 from nolab.errors import InputError, unknown
 
-Placement = Literal["nodal", "cell", "periodic"]
+Placement = Literal["nodal", "cell", "periodic", "latitude"]
 """Where the n samples of an axis [start, stop] lie, with h the spacing:
 
 * ``nodal``: both ends are samples, h = (stop-start)/(n-1); quadrature by the trapezoid rule;
 * ``cell``: centres of n cells, h = (stop-start)/n; uniform quadrature;
-* ``periodic``: the left end is a sample, the right end is left out, h = (stop-start)/n; uniform.
+* ``periodic``: the left end is a sample, the right end is left out, h = (stop-start)/n; uniform;
+* ``latitude``: the colatitude θ from 0 to π, placed as on a nodal axis, so that both poles are samples;
+  the mean is that over the sphere, ½∫ f sin θ dθ, and the quadrature that of Clenshaw and Curtis,
+  exact for polynomials in cos θ of degree n-1.
 """
 
 
@@ -37,14 +40,19 @@ class Axis:
             raise unknown("placement", self.placement, get_args(Placement))
         if not -inf < self.start < self.stop < inf:
             raise InputError(f"axis: start must lie below stop, both finite, got [{self.start}, {self.stop}]")
+        if self.placement == "latitude" and not (self.start == 0 and isclose(self.stop, pi, rel_tol=1e-12)):
+            raise InputError(
+                "axis: latitude is the colatitude from 0 to π, in radians from pole to pole, got "
+                f"[{self.start:g}, {self.stop:g}]; other axes are nodal, cell or periodic"
+            )
 
     @property
     def length(self) -> float:
         return self.stop - self.start
 
     def intervals(self, n: int) -> int:
-        """Number of spacings that make up the length: n-1 on a nodal axis, n otherwise."""
-        return n - 1 if self.placement == "nodal" else n
+        """Number of spacings that make up the length: n-1 on an axis that holds both ends, n otherwise."""
+        return n - 1 if self.placement in ("nodal", "latitude") else n
 
     def coordinates(self, n: int, *, dtype: torch.dtype = torch.float64) -> Tensor:
         """Coordinates of the n samples, shape (n,), in the units of the domain."""
@@ -65,6 +73,8 @@ class Axis:
         """
         if n == 1:
             return torch.ones(1, dtype=dtype)
+        if self.placement == "latitude":
+            return clenshaw_curtis(n).to(dtype)
         weights = torch.full((n,), 1.0 / self.intervals(n), dtype=torch.float64)
         if self.placement == "nodal":
             weights[0] /= 2
@@ -82,6 +92,16 @@ class Domain:
     def unit(cls, ndim: int, placement: Placement = "nodal") -> "Domain":
         """The unit interval, square or cube."""
         return cls(tuple(Axis(placement) for _ in range(ndim)))
+
+    @classmethod
+    def sphere(cls) -> "Domain":
+        """The unit sphere: colatitude from 0 to π, then longitude from 0 to 2π, in radians."""
+        return cls((Axis("latitude", 0.0, pi), Axis("periodic", 0.0, 2 * pi)))
+
+    @property
+    def is_sphere(self) -> bool:
+        """Whether this is :meth:`sphere`."""
+        return self == Domain.sphere()
 
     @property
     def ndim(self) -> int:
@@ -121,6 +141,19 @@ def _outer_weights(axes: tuple[Axis, ...], shape: tuple[int, ...]) -> Tensor:
     weights = torch.ones((), dtype=torch.float64)
     for axis, n in zip(axes, shape, strict=True):
         weights = weights[..., None] * axis.weights(n)
+    return weights
+
+
+def clenshaw_curtis(n: int) -> Tensor:
+    """Weights (n,) of ½∫ f sin θ dθ over [0, π] from n >= 2 evenly spaced samples, both ends included.
+
+    The integral of the cosine series through the samples: ½∫ cos(kθ) sin θ dθ is 1/(1-k²) for even k
+    and 0 for odd k (Clenshaw and Curtis 1960; by FFT: Waldvogel, BIT 46, 2006). float64; the sum is 1.
+    """
+    k = torch.arange(n, dtype=torch.float64)
+    moments = torch.where(k % 2 == 0, 1 / (1 - k**2), 0.0)
+    weights = torch.fft.irfft(moments, n=2 * (n - 1))[:n]
+    weights[1:-1] *= 2
     return weights
 
 

@@ -21,6 +21,7 @@ from nolab.errors import InputError
 from nolab.fields import FieldBatch, OperatorSpec
 from nolab.grid import Domain, input_shape, shape_name
 from nolab.models import build_model
+from nolab.precision import arithmetic
 from nolab.tracking.run_directory import CHECKPOINTS, CONFIG, SUMMARY
 from nolab.training.checkpoint import load_checkpoint
 
@@ -241,7 +242,8 @@ class Run:
                 zero=zero,
                 queries=where if where is None or where.ndim == 2 else where[chunk],
             )
-            outputs.append(decode(self.model(batch).float().cpu().numpy()))
+            with arithmetic("fp32", batch.input.device, self.settings.precision.stabilizer):
+                outputs.append(decode(self.model(batch).float().cpu().numpy()))
         return np.concatenate(outputs)
 
     @property

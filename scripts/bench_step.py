@@ -29,6 +29,7 @@ from nolab.metrics.errors import Units, rel_l2
 from nolab.models import fno
 from nolab.points import all as all_points
 from nolab.points import build_points, parse_neval
+from nolab.precision import Schedule
 from nolab.training.gradient import GradientEngine
 
 warnings.simplefilter("ignore")  # neuraloperator's own, about its configuration
@@ -61,8 +62,8 @@ def make_engine(shapes, placement, options, device):
     every = parse_neval(None, "neval")
     points = build_points("all", all_points.Options(), domain, 0, tuple(shapes), (every,) * len(shapes))
     units = Units(torch.zeros(1, device=device), torch.ones(1, device=device))
-    modes = ("fp32",) * len(shapes)
-    return GradientEngine(model, batcher, points, rel_l2, units, modes, device)
+    precision = (Schedule.constant("fp32"),) * len(shapes)
+    return GradientEngine(model, batcher, points, rel_l2, units, precision, device)
 
 
 def nolab_steps(engine, estimator, steps):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nolab.errors import InputError
-from nolab.grid import Axis, Domain, input_shape, shape_name
+from nolab.grid import Axis, Domain, clenshaw_curtis, input_shape, shape_name
 
 COORDINATES = [
     ("nodal", 3, [2.0, 4.0, 6.0]),
@@ -155,3 +155,48 @@ def test_one_sample_stands_for_the_whole_axis(placement):
 def test_inputs_have_one_sample_on_axes_along_which_they_do_not_vary():
     assert input_shape((5, 7), None) == (5, 7)
     assert input_shape((5, 7), (1,)) == (1, 7)
+
+
+SPHERE = Domain.sphere()
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 9, 16, 33, 129])
+def test_latitude_weights_integrate_polynomials_in_the_cosine(n):
+    latitude = SPHERE.axes[0]
+    x, weights = torch.cos(latitude.coordinates(n)), latitude.weights(n)
+    assert weights.min() > 0
+    assert weights.sum().item() == pytest.approx(1, rel=1e-14)
+    torch.testing.assert_close(weights, weights.flip(0), rtol=0, atol=1e-16)
+    for degree in range(n):
+        expected = 0 if degree % 2 else 1 / (degree + 1)  # ½∫ x^degree dx over [-1, 1]
+        assert (weights @ x**degree).item() == pytest.approx(expected, abs=1e-15)
+
+
+def test_latitude_weights_are_torch_harmonics():
+    from torch_harmonics.quadrature import clenshaw_curtiss_weights
+
+    for n in (2, 3, 10, 33):
+        torch.testing.assert_close(clenshaw_curtis(n), clenshaw_curtiss_weights(n)[1] / 2, rtol=0, atol=1e-15)
+
+
+def test_latitudes_hold_both_poles_and_are_nested():
+    latitude = SPHERE.axes[0]
+    fine, coarse = latitude.coordinates(33), latitude.coordinates(9)
+    assert (fine[0].item(), fine[-1].item()) == (0.0, math.pi)
+    torch.testing.assert_close(fine[::4], coarse, rtol=0, atol=1e-15)
+    assert latitude.intervals(33) == 32
+
+
+def test_the_sphere():
+    assert SPHERE.is_sphere
+    assert Domain.from_dict(SPHERE.to_dict()).is_sphere
+    assert not Domain((SPHERE.axes[0], Axis("periodic"))).is_sphere
+    theta, phi = SPHERE.coordinates((9, 16))
+    x = theta.sin() * phi.cos()
+    assert ((x**2) * SPHERE.weights((9, 16))).sum().item() == pytest.approx(1 / 3, abs=1e-15)
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0, 1), (0, 3.14159), (-math.pi / 2, math.pi / 2), (0, 180)])
+def test_a_latitude_axis_runs_from_pole_to_pole(start, stop):
+    with pytest.raises(InputError, match="latitude is the colatitude from 0 to π, in radians"):
+        Axis("latitude", start, stop)

@@ -14,10 +14,14 @@ from nolab.explain import explained
 Task = Callable[[DictConfig], None]
 
 
-def run_under_hydra(command: str, task: Task, arguments: Sequence[str]) -> int:
+def run_under_hydra(command: str, task: Task, arguments: Sequence[str], config_name: str = "config") -> int:
     """Compose the config from `arguments` and call `task` with it, once per job of a sweep.
 
     In a sweep a job that fails does not stop the others; the failures are named at the end.
+
+    Parameters
+    ----------
+    config_name : the primary config, a file of conf/.
 
     Returns
     -------
@@ -44,8 +48,8 @@ def run_under_hydra(command: str, task: Task, arguments: Sequence[str]) -> int:
     # Hydra would print its own message and exit; with this it raises, and we explain.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     sys.argv = [f"nolab {command}", *arguments]
-    with explained():
-        hydra.main(version_base="1.3", config_path="pkg://nolab.conf", config_name="config")(guarded)()
+    with explained(config_name):
+        hydra.main(version_base="1.3", config_path="pkg://nolab.conf", config_name=config_name)(guarded)()
     for overrides, error in failures:
         print(f"failed: {' '.join(overrides)}: {str(error).splitlines()[0]}", file=sys.stderr)
     return max((2 if isinstance(error, InputError) else 1 for _, error in failures), default=0)

@@ -67,9 +67,9 @@ def _describe_config(config: DictConfig) -> None:
         f"data: {counts}; {axes}; {' '.join(setup.source.input_names)} → {' '.join(setup.source.output_names)}"
     )
     rows = [
-        [level.name, str(n), mode, _points_shown(setup.points, i)]
-        for i, (level, n, mode) in enumerate(
-            zip(setup.hierarchy.levels, setup.estimator.counts, setup.modes, strict=True)
+        [level.name, str(n), str(schedule), _points_shown(setup.points, i)]
+        for i, (level, n, schedule) in enumerate(
+            zip(setup.hierarchy.levels, setup.estimator.counts, setup.precision, strict=True)
         )
     ]
     print_table(["level", "samples/step", "precision", "points in the loss"], rows, sys.stdout)

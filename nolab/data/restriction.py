@@ -7,6 +7,9 @@ Every method is a matrix per axis, so restriction is separable and linear:
   coarse node (full weighting), cut off at the ends of a nodal axis;
 * ``spectral``: truncation of the axis's own cosine (nodal: DCT-I, cell: DCT-II) or Fourier
   (periodic) series, evaluated at the coarse samples.
+
+Latitudes are subsampled only: a field on the sphere has neither a mean per meridian at the poles nor
+one kind of series along all meridians.
 """
 
 from functools import lru_cache
@@ -60,6 +63,10 @@ def restriction_matrix(axis: Axis, fine: int, coarse: int, method: Restriction) 
     """Matrix (coarse, fine), float64, of one axis."""
     if method not in get_args(Restriction):
         raise unknown("hierarchy.restriction", method, get_args(Restriction))
+    if axis.placement == "latitude" and method != "subsample" and fine != coarse:
+        raise InputError(
+            f"hierarchy.restriction: {method} is not defined along latitudes; use hierarchy.restriction=subsample"
+        )
     if method == "spectral":
         if not 1 < coarse <= fine:
             raise InputError(f"hierarchy: {coarse} points are no restriction of {fine}")
@@ -77,12 +84,12 @@ def restriction_matrix(axis: Axis, fine: int, coarse: int, method: Restriction) 
 def _stride(axis: Axis, fine: int, coarse: int, method: str) -> int:
     m_fine, m_coarse = axis.intervals(fine), axis.intervals(coarse)
     if m_coarse < 1 or m_fine % m_coarse:
-        rule = (
-            "(n-1) of the coarse level must divide (n-1)" if axis.placement == "nodal" else "n must divide n"
-        )
+        both_ends = axis.placement in ("nodal", "latitude")
+        rule = "(n-1) of the coarse level must divide (n-1)" if both_ends else "n must divide n"
+        way_out = "" if axis.placement == "latitude" else " or hierarchy.restriction=spectral"
         raise InputError(
             f"hierarchy: {coarse} points are no {method} restriction of {fine} on a {axis.placement} axis: "
-            f"{rule} of the fine one; use other sizes or hierarchy.restriction=spectral"
+            f"{rule} of the fine one; use other sizes{way_out}"
         )
     return m_fine // m_coarse
 

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from nolab.fields import FieldBatch
+from nolab.grid import Domain
+from nolab.spectral.constants import constant
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def h1(prediction: Tensor, batch: FieldBatch, units: Units) -> Tensor:
     """Relative H1 error, √(‖e‖² + ‖∇e‖²) / √(‖y‖² + ‖∇y‖²), on the whole grid only.
 
     Derivatives by central differences in physical coordinates: one-sided at the ends, wrapped on
-    periodic axes.
+    periodic axes. On the sphere ∇ is the gradient on its surface, |∇f|² = f_θ² + f_φ²/sin²θ.
     """
     if batch.points is not None:
         raise ValueError("h1 takes derivatives on the whole grid, the batch holds chosen points only")
@@ -109,9 +111,27 @@ def quadrature(batch: FieldBatch, like: Tensor) -> Tensor:
 
 def _h1_square(field: Tensor, batch: FieldBatch) -> Tensor:
     total = _mean_square(field, batch)
-    for position, axis in enumerate(batch.domain.axes):
-        total = total + _mean_square(_derivative(field, position + 2, axis), batch)
+    for part in _gradient(field, batch.domain):
+        total = total + _mean_square(part, batch)
     return total
+
+
+def _gradient(field: Tensor, domain: Domain) -> list[Tensor]:
+    parts = [_derivative(field, position + 2, axis) for position, axis in enumerate(domain.axes)]
+    if domain.is_sphere:
+        south, east = parts
+        sine = _sine(field.shape[2], field.dtype, field.device)
+        # At a pole, where meridians meet, east of one is south of another: their squares have one mean.
+        parts[1] = torch.where(sine > 0, east / sine.masked_fill(sine == 0, 1.0), south)
+    return parts
+
+
+@constant
+def _sine(n: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """(n, 1): sin θ at n latitudes, exactly 0 at both poles."""
+    sine = torch.sin(Domain.sphere().axes[0].coordinates(n))[:, None]
+    sine[[0, -1]] = 0.0
+    return sine.to(device=device, dtype=dtype)
 
 
 def _derivative(field: Tensor, dim: int, axis) -> Tensor:

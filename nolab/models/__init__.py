@@ -6,6 +6,10 @@ from torch import nn
 
 from nolab import registry
 from nolab.fields import OperatorSpec
+from nolab.models._checkpointing import Checkpointed, set_checkpointing
+from nolab.models._float64 import in_float64
+
+__all__ = ["Checkpointed", "build_model", "in_float64", "set_checkpointing"]
 
 
 def build_model(name: str, options: Any, spec: OperatorSpec, *, is_target: bool = False) -> nn.Module:

@@ -191,9 +191,12 @@ class Gated(nn.Module):
 
 
 def _gate(network: MLP, x: Tensor, start: Tensor, difference: Tensor) -> Tensor:
+    def mixed(layer: nn.Module, x: Tensor) -> Tensor:
+        return start + network.activation(layer(x)) * difference  # (B, P, width)
+
     *hidden, last = network.layers
     for layer in hidden:
-        x = start + network.activation(layer(x)) * difference  # (B, P, width)
+        x = network.run_block(mixed, layer, x)
     return last(x)
 
 

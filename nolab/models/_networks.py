@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nolab.grid import Domain
+from nolab.models._checkpointing import Checkpointed
 
 Activation = Literal["relu", "tanh", "gelu", "silu"]
 
@@ -31,7 +32,7 @@ class CoordinateLayer(nn.Linear):
             return F.linear(x, self.weight, self.bias)
 
 
-class MLP(nn.Module):
+class MLP(Checkpointed, nn.Module):
     """Linear layers with the activation between them.
 
     Parameters
@@ -59,11 +60,14 @@ class MLP(nn.Module):
         """(R, n_in) to (R, n_out)."""
         *hidden, last = self.layers
         for layer in hidden:
-            x = self.activation(layer(x))
+            x = self.run_block(self._hidden, layer, x)
         return last(x)
 
+    def _hidden(self, layer: nn.Linear, x: Tensor) -> Tensor:
+        return self.activation(layer(x))
 
-class ResidualTrunk(nn.Module):
+
+class ResidualTrunk(Checkpointed, nn.Module):
     """A trunk of residual blocks, h ← h + f(h), each with `layers` activated linear layers in f.
 
     Parameters
@@ -88,14 +92,17 @@ class ResidualTrunk(nn.Module):
         """(R, n_in) to (R, n_out)."""
         h = self.activation(self.lifting(x))  # (R, width)
         for block in self.blocks:
-            change = h
-            for layer in block:
-                change = self.activation(layer(change))
-            h = h + change
+            h = self.run_block(self._residual, block, h)
         return self.projection(h)
 
+    def _residual(self, block: nn.ModuleList, h: Tensor) -> Tensor:
+        change = h
+        for layer in block:
+            change = self.activation(layer(change))
+        return h + change
 
-class ConvolutionalBranch(nn.Module):
+
+class ConvolutionalBranch(Checkpointed, nn.Module):
     """A branch of convolutions, each followed by average pooling by 2, and an MLP on what is left.
 
     An axis is pooled as long as it has more than one sample; one of odd size keeps its last
@@ -138,8 +145,11 @@ class ConvolutionalBranch(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C_in, *M) to (B, n_out)."""
         for convolution, window in zip(self.convolutions, self.pooling, strict=True):
-            x = self.pool(self.activation(convolution(x)), window, ceil_mode=True)
+            x = self.run_block(self._pooled, convolution, x, window)
         return self.mlp(x.flatten(1))
+
+    def _pooled(self, convolution: nn.Module, x: Tensor, window: tuple[int, ...]) -> Tensor:
+        return self.pool(self.activation(convolution(x)), window, ceil_mode=True)
 
 
 def n_features(domain: Domain, frequencies: int) -> int:

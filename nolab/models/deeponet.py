@@ -175,6 +175,7 @@ def _per_axis(sides: tuple[Side | None, ...] | Side | None, domain: Domain) -> t
         f"one value or one per axis of the domain ({domain.ndim})",
     )
     for position, (side, axis) in enumerate(zip(sides, domain.axes, strict=True)):
-        free = side is None or axis.placement != "periodic"
-        check(free, "hard_boundary", sides, f"null on axis {position}, which is periodic and has no boundary")
+        free = side is None or axis.placement not in ("periodic", "latitude")
+        rule = f"null on axis {position}, which is {axis.placement} and has no boundary"
+        check(free, "hard_boundary", sides, rule)
     return sides

@@ -12,6 +12,7 @@ from torch import nn
 from nolab.fields import OperatorSpec
 from nolab.models._fno import CONSISTENCY, NEVAL_SAVES, FourierOperator, FourierOptions
 from nolab.schema import check
+from nolab.spectral.contraction import Order
 from nolab.spectral.conv import Implementation
 
 __all__ = ["CONSISTENCY", "NEVAL_SAVES", "Options", "build"]
@@ -26,6 +27,8 @@ class Options(FourierOptions):
     """Parameters of the factorised weights as a share of the dense ones."""
     implementation: Implementation = "factorized"
     """Contract with the factors, or build the dense weight of the kept modes in every forward."""
+    contraction: Order = "flops"
+    """What the order of the contraction minimises: flops, or memory (its largest intermediate)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -44,4 +47,4 @@ def build(options: Options, spec: OperatorSpec) -> nn.Module:
         "rank": options.rank,
         "implementation": options.implementation,
     }
-    return FourierOperator(options, spec, factorization)
+    return FourierOperator(options, spec, factorization, contraction=options.contraction)

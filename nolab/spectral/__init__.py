@@ -1,5 +1,6 @@
-"""The spectral convolution, a drop-in for neuraloperator's ``conv_module``."""
+"""The spectral convolutions, of boxes and of the sphere, drop-ins for neuraloperator's ``conv_module``."""
 
 from nolab.spectral.conv import SpectralConv
+from nolab.spectral.spherical_conv import SphericalConv
 
-__all__ = ["SpectralConv"]
+__all__ = ["SpectralConv", "SphericalConv"]

@@ -11,8 +11,17 @@ from torch import Tensor
 from nolab.errors import InputError, unknown
 from nolab.grid import Axis, Domain
 from nolab.spectral import fft, products
-from nolab.spectral.contraction import mix
+from nolab.spectral.contraction import Order, mix
 from nolab.spectral.modes import INDEX_AXIS, AxisModes, consistent_band, index_band, keep_modes
+from nolab.spectral.precision import (
+    Factor,
+    SpectralLayer,
+    SpectralPrecision,
+    current,
+    restore,
+    stabilise,
+    stage_dtype,
+)
 from nolab.spectral.resample import resample_linear
 
 Discretization = Literal["consistent", "index"]
@@ -22,7 +31,7 @@ _FACTORIZATIONS = ("dense", "tucker", "cp", "tt")
 _FEW_MODES = 32
 
 
-class SpectralConv(NeuralopSpectralConv):
+class SpectralConv(SpectralLayer, NeuralopSpectralConv):
     r"""Fourier layer's integral operator, as one operator seen through any grid of its domain.
 
     .. math:: (Kf)(x) = \mathrm{Re} \sum_k c_k W_k X_k e^{2πi k·(x-a)/P}, \quad
@@ -53,6 +62,7 @@ class SpectralConv(NeuralopSpectralConv):
         axis, at least 1. More than 1 is domain padding that costs no padded memory.
     transform : ``fft``, ``matmul`` (products with constant cos/sin matrices) or ``auto``:
         products where the period is not 1 or no axis keeps more than 32 modes, else FFT.
+    contraction : what the order of the contraction with factors minimises, ``flops`` or ``memory``.
     complex_data, fno_block_precision : refused unless False and "full".
 
     Raises
@@ -76,6 +86,7 @@ class SpectralConv(NeuralopSpectralConv):
         discretization: Discretization = "consistent",
         period: float | Sequence[float] = 1.0,
         transform: Transform = "auto",
+        contraction: Order = "flops",
         max_n_modes: int | Sequence[int] | None = None,
         bias: bool = True,
         separable: bool = False,
@@ -90,7 +101,7 @@ class SpectralConv(NeuralopSpectralConv):
         fno_block_precision: str = "full",
         device: torch.device | None = None,
     ) -> None:
-        _check_modes(discretization, transform, implementation, factorization)
+        _check_modes(discretization, transform, contraction, implementation, factorization)
         if complex_data:
             raise InputError("complex_data: this spectral convolution is for real fields, got True")
         if fno_block_precision != "full":
@@ -118,29 +129,45 @@ class SpectralConv(NeuralopSpectralConv):
         self.axes = _axes(domain, self.order, discretization)
         self.periods = _periods(period, self.order, discretization, transform)
         self._path = transform
+        self._contraction = contraction
 
     def forward(self, x: Tensor, output_shape: tuple[int, ...] | None = None) -> Tensor:
         """Apply the operator.
 
         Parameters
         ----------
-        x : (B, in_channels, *S), real. Computed in float32 at least, whatever autocast asks.
+        x : (B, in_channels, *S), real.
         output_shape : points per axis of the output's grid on the same domain; None takes S,
             scaled by the layer's resolution_scaling_factor if it has one.
 
         Returns
         -------
-        (B, out_channels, *output_shape), in the dtype of x.
+        (B, out_channels, *output_shape), in the dtype of x. Computed in the types that
+        :func:`nolab.spectral.precision.current` names, whatever autocast asks; they are float32
+        (float64 for such an x) unless a precision mode lowers them, and then products are taken.
+
+        Raises
+        ------
+        InputError : reduced precision where the transform was fixed to the FFT.
         """
         shape = self._output_shape(x, output_shape)
         modes = self._modes(tuple(x.shape[2:]), shape)
+        precision = current()
+        if precision.is_reduced and self.half_obstacle:
+            raise InputError(self.half_obstacle)
+        by_products = precision.is_reduced or self._takes_products(modes)
         with torch.autocast(x.device.type, enabled=False):
-            field = x.to(torch.promote_types(x.dtype, torch.float32))
-            apply = self._by_products if self._takes_products(modes) else self._by_fft
-            out = apply(field, modes, shape)
-            if self.bias is not None:
-                out += self.bias  # in place: the field is fresh, and another copy of it is not free
-            return out.to(x.dtype)
+            field, factor = stabilise(x, precision)
+            apply = self._by_products if by_products else self._by_fft
+            out = apply(field, modes, shape, precision, factor)
+            return restore(out, factor, self.bias, x.dtype)
+
+    @property
+    def half_obstacle(self) -> str | None:
+        """Why this layer can't run below float32, with the way out; None where it can."""
+        if self._path == "fft":
+            return "transform=fft runs in float32 only; use transform=auto or transform=matmul"
+        return None
 
     def transform(self, x: Tensor, output_shape: tuple[int, ...] | None = None) -> Tensor:
         """Resample a skip connection's field (B, C, *S) to the grid of the output.
@@ -157,20 +184,43 @@ class SpectralConv(NeuralopSpectralConv):
     def extra_repr(self) -> str:
         return f"discretization={self.discretization}, periods={self.periods}, transform={self._path}"
 
-    def _by_fft(self, x: Tensor, modes: tuple[AxisModes, ...], shape: tuple[int, ...]) -> Tensor:
+    def _by_fft(
+        self,
+        x: Tensor,
+        modes: tuple[AxisModes, ...],
+        shape: tuple[int, ...],
+        precision: SpectralPrecision,
+        factor: Factor | None,
+    ) -> Tensor:
         coefficients = fft.analyse(x, self.axes, modes)  # (B, C, *K)
-        pairs = self._mix(torch.view_as_real(coefficients), modes)  # (B, O, *K, 2)
-        coefficients = torch.view_as_complex(pairs)
+        pairs = self._mix(torch.view_as_real(coefficients), modes, factor)  # (B, O, *K, 2)
+        coefficients = torch.view_as_complex(pairs.contiguous())
         coefficients = fft.shift_cells(coefficients, self.axes, modes, tuple(x.shape[2:]), shape)
         return fft.synthesise(coefficients, self.axes, modes, shape).contiguous()
 
-    def _by_products(self, x: Tensor, modes: tuple[AxisModes, ...], shape: tuple[int, ...]) -> Tensor:
-        pairs = self._mix(products.analyse(x, self.axes, modes, self.periods), modes)
+    def _by_products(
+        self,
+        x: Tensor,
+        modes: tuple[AxisModes, ...],
+        shape: tuple[int, ...],
+        precision: SpectralPrecision,
+        factor: Factor | None,
+    ) -> Tensor:
+        pairs = products.analyse(x, self.axes, modes, self.periods)
+        pairs = self._mix(pairs.to(stage_dtype(precision.mixing, x)), modes, factor)
+        pairs = pairs.to(stage_dtype(precision.synthesis, x))
         return products.synthesise(pairs, self.axes, modes, self.periods, shape)
 
-    def _mix(self, pairs: Tensor, modes: tuple[AxisModes, ...]) -> Tensor:
-        reconstruct = self.implementation == "reconstructed"
-        return mix(pairs, self.weight, modes, separable=self.separable, reconstruct=reconstruct)
+    def _mix(self, pairs: Tensor, modes: tuple[AxisModes, ...], factor: Factor | None) -> Tensor:
+        return mix(
+            pairs,
+            self.weight,
+            modes,
+            separable=self.separable,
+            reconstruct=self.implementation == "reconstructed",
+            order=self._contraction,
+            factor=factor,
+        )
 
     def _takes_products(self, modes: tuple[AxisModes, ...]) -> bool:
         if self._path == "auto":
@@ -205,10 +255,13 @@ class SpectralConv(NeuralopSpectralConv):
         return tuple(modes)
 
 
-def _check_modes(discretization: str, transform: str, implementation: str, factorization: str | None) -> None:
+def _check_modes(
+    discretization: str, transform: str, contraction: str, implementation: str, factorization: str | None
+) -> None:
     for name, value, allowed in (
         ("discretization", discretization, get_args(Discretization)),
         ("transform", transform, get_args(Transform)),
+        ("contraction", contraction, get_args(Order)),
         ("implementation", implementation, get_args(Implementation)),
         ("factorization", (factorization or "dense").lower(), _FACTORIZATIONS),
     ):
@@ -219,6 +272,8 @@ def _check_modes(discretization: str, transform: str, implementation: str, facto
 def _axes(domain: Domain | None, order: int, discretization: str) -> tuple[Axis, ...]:
     if domain is not None and domain.ndim != order:
         raise InputError(f"n_modes: {order} given for a domain of dimension {domain.ndim}")
+    if domain is not None and any(axis.placement == "latitude" for axis in domain.axes):
+        raise InputError("domain: latitudes have no Fourier series; on the sphere use model=sfno or deeponet")
     if domain is None or discretization == "index":
         return (INDEX_AXIS,) * order
     return domain.axes

@@ -1,7 +1,9 @@
 """Truncated transforms as products with constant real matrices, in real arithmetic only.
 
-The quadrature (weights and end corrections) and the period are folded into the matrices, so any placement of samples,
-any number of points and any period >= 1 cost the same. Coefficients are kept as pairs (real,
+The quadrature (weights and end corrections) and the period are folded into the matrices, so any
+placement of samples, any number of points and any period >= 1 cost the same; and since the 1/n of
+the quadrature is in them, no coefficient exceeds the field's largest value, in float16 either. The
+type of the input is the type of every stage. Coefficients are kept as pairs (real,
 imaginary) on a last axis of 2. Every stage is one plain matrix product over (points, pair) as the
 last two axes: moving a small tensor's axis there costs less than a batch of small products.
 
@@ -14,6 +16,7 @@ import torch
 from torch import Tensor
 
 from nolab.grid import Axis
+from nolab.spectral.arithmetic import matmul
 from nolab.spectral.constants import constant
 from nolab.spectral.ends import end_corrections
 from nolab.spectral.modes import AxisModes
@@ -29,11 +32,10 @@ def analyse(
         matrices.append(
             build(axis, x.shape[2 + dim], modes[dim].frequencies, periods[dim], x.dtype, x.device)
         )
-    x = (x @ matrices[-1]).unflatten(-1, (-1, 2))  # (B, C, *S[:-1], K[-1], 2)
+    x = matmul(x, matrices[-1]).unflatten(-1, (-1, 2))  # (B, C, *S[:-1], K[-1], 2)
     for matrix in reversed(matrices[:-1]):
         # The axis to transform is the last of those not yet transformed, at place `order`.
-        x = x.movedim(order, -2).flatten(-2) @ matrix
-        x = x.unflatten(-1, (-1, 2))
+        x = matmul(x.movedim(order, -2).flatten(-2), matrix).unflatten(-1, (-1, 2))
         order -= 1
     return x.permute(0, 1, *range(len(axes) + 1, 1, -1), -1)  # modes were written last axis first
 
@@ -50,7 +52,7 @@ def synthesise(
     for dim, axis in enumerate(axes):
         build = _last_synthesis if dim == len(axes) - 1 else _synthesis
         matrix = build(axis, shape[dim], modes[dim].frequencies, periods[dim], x.dtype, x.device)
-        x = x.movedim(2 + dim, -2).flatten(-2) @ matrix
+        x = matmul(x.movedim(2 + dim, -2).flatten(-2), matrix)
         if dim < len(axes) - 1:
             x = x.unflatten(-1, (-1, 2)).movedim(-2, 2 + dim)
     return x

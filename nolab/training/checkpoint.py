@@ -10,7 +10,7 @@ import torch
 
 from nolab.errors import InputError
 
-FORMAT = 2  # 2: points and input_axes
+FORMAT = 3  # 2: points and input_axes; 3: scaler, and the optimizer over reals
 
 RUN_STATE = (
     "step",
@@ -21,6 +21,7 @@ RUN_STATE = (
     "errors",
     "model",
     "optimizer",
+    "scaler",
     "ema",
     "clock",
     "points",

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import nn
 
 from nolab.device import synchronize
 from nolab.metrics.flops import count_flops
+from nolab.metrics.memory import saved_bytes
 from nolab.plan import Plan, Term
 from nolab.training.gradient import GradientEngine
 
@@ -27,10 +29,12 @@ class LevelCosts:
     seconds : at the batch size that the estimator uses there.
     flops : products, convolutions and transforms (see nolab.metrics.flops), at that batch size too:
         what a model computes once for all samples of a batch (a trunk) is shared by them.
+    saved_bytes : what autograd keeps for the backward of a term, of all its samples together.
     """
 
     seconds: tuple[float, ...]
     flops: tuple[float, ...]
+    saved_bytes: tuple[int, ...]
 
     def fine_equivalents(self, samples: list[int]) -> float:
         """Samples per level, in units of one finest-level sample by measured cost."""
@@ -53,18 +57,20 @@ def measure_costs(engine: GradientEngine, plain: nn.Module, plan: Plan, n_levels
     plain : the engine's model before compilation, whose operations can be counted.
     """
     learnt = deepcopy(engine.points.state_dict())
-    counted = replace(engine, model=plain)
-    seconds, flops = [], []
+    counted = replace(engine, model=plain, graphs=None)
+    seconds, flops, saved = [], [], []
     cuda = [engine.device] if engine.device.type == "cuda" else []
     with torch.random.fork_rng(devices=cuda):
         for level in range(n_levels):
             term = term_at(plan, level)
             n = len(term.indices)
             seconds.append(_seconds(engine, term) / n)
-            flops.append(count_flops(lambda term=term: counted.accumulate((term,), 0, _SHARE)) / n)
+            run = partial(counted.accumulate, (term,), 0, _SHARE)
+            flops.append(count_flops(run) / n)
+            saved.append(saved_bytes(run))
     engine.points.load_state_dict(learnt)
     plain.zero_grad(set_to_none=True)
-    return LevelCosts(tuple(seconds), tuple(flops))
+    return LevelCosts(tuple(seconds), tuple(flops), tuple(saved))
 
 
 def term_at(plan: Plan, level: int) -> Term:

@@ -10,7 +10,8 @@ from nolab.fields import FieldBatch
 from nolab.grid import Domain
 from nolab.metrics import errors
 from nolab.metrics.errors import Units
-from nolab.precision import Mode, autocast, matmul_mode
+from nolab.precision import Mode, arithmetic, autocast
+from nolab.spectral.precision import Stabilizer
 
 _POINTS_PER_BATCH = 2**17
 
@@ -24,6 +25,7 @@ def evaluate(
     domain: Domain,
     units: Units,
     mode: Mode,
+    stabilizer: Stabilizer,
     device: torch.device,
     measures: tuple[str, ...] = tuple(MEASURES),
 ) -> dict[str, float]:
@@ -36,7 +38,7 @@ def evaluate(
     sums = torch.zeros(len(measures), dtype=torch.float64, device=device)
     try:
         for batch in _batches(level, domain, device):
-            with matmul_mode(mode, device), autocast(mode, device):
+            with arithmetic(mode, device, stabilizer), autocast(mode, device):
                 prediction = model(batch)
             prediction = prediction.to(batch.target.dtype)
             values = [MEASURES[name](prediction, batch, units).double().sum() for name in measures]

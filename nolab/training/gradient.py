@@ -1,17 +1,19 @@
 """The gradient of one step: the weighted sum of a plan's terms."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
 
 from nolab.data.batcher import Batcher
-from nolab.fields import FieldBatch
+from nolab.fields import FieldBatch, tensors_of
 from nolab.metrics.errors import Units
 from nolab.plan import Plan, Term
 from nolab.points import PointSampler
-from nolab.precision import Mode, autocast, matmul_mode
+from nolab.precision import Mode, Schedule, arithmetic, autocast
+from nolab.spectral.precision import Stabilizer
+from nolab.training.graphs import TermGraphs
 
 Loss = Callable[[Tensor, FieldBatch, Units], Tensor]
 
@@ -37,7 +39,10 @@ class GradientEngine:
     model : forward(FieldBatch) -> prediction with exactly the target's shape.
     points : draws N_eval points per term, and learns from their errors where its scheme does.
     loss : per-sample error, (B,).
-    modes : precision mode of each level.
+    precision : mode of each level over the run.
+    graphs : replays the terms; None runs them as they are.
+    scaler : scales the loss before the backward, so that gradients do not underflow in float16; every
+        term of a step is scaled alike. Its caller unscales the sum.
     """
 
     model: nn.Module
@@ -45,8 +50,11 @@ class GradientEngine:
     points: PointSampler
     loss: Loss
     units: Units
-    modes: tuple[Mode, ...]
+    precision: tuple[Schedule, ...]
     device: torch.device
+    stabilizer: Stabilizer = "scale"
+    graphs: TermGraphs | None = None
+    scaler: torch.amp.GradScaler = field(default_factory=lambda: torch.amp.GradScaler("cpu", enabled=False))
 
     def accumulate(self, plan: Plan, step: int, share: float = 0.0) -> StepLosses:
         """Add g = Σ_terms Σ_i w_i ∇loss_i to the parameters' gradients.
@@ -55,7 +63,7 @@ class GradientEngine:
 
         Parameters
         ----------
-        share : of the budget that is used, for schedules of N_eval.
+        share : of the budget that is used, for schedules of precision and N_eval.
         """
         weighted, mean = zip(*(self._backward(term, step, share) for term in plan), strict=True)
         return StepLosses(torch.stack(weighted), torch.stack(mean))
@@ -63,14 +71,32 @@ class GradientEngine:
     def _backward(self, term: Term, step: int, share: float) -> tuple[Tensor, Tensor]:
         draw = self.points.draw(step, term.level, len(term.indices), share, self.device)
         batch = self.batcher.get(term.level, term.indices).at(draw)
-        mode = self.modes[term.level]
-        with matmul_mode(mode, self.device):
-            with autocast(mode, self.device):
+        weights = torch.from_numpy(term.weights).to(self.device, batch.target.dtype, non_blocking=True)
+        mode = self.precision[term.level].at(share)
+        observes = draw is not None and self.points.observes
+        if self.graphs is None:
+            outputs = self._run(batch, weights, mode, observes)
+        else:
+            names, tensors = zip(*tensors_of(batch).items(), strict=True)
+            outputs = self.graphs(
+                (term.level, mode, names),
+                (weights, *tensors),
+                lambda weights, *tensors: self._run(
+                    replace(batch, **dict(zip(names, tensors, strict=True))), weights, mode, observes
+                ),
+            )
+        if observes:
+            self.points.observe(term.level, draw, outputs[2])
+        return outputs[0], outputs[1]
+
+    def _run(self, batch: FieldBatch, weights: Tensor, mode: Mode, observes: bool) -> tuple[Tensor, ...]:
+        """Backward of one term; its weighted loss, its mean loss, and |error| (B, C, P) if it is asked for."""
+        with arithmetic(mode, self.device, self.stabilizer):
+            # What autocast remembers of one step would be stale in the replay of another.
+            with autocast(mode, self.device, remember=self.graphs is None):
                 prediction = self.model(batch)
             losses = self.loss(prediction.to(batch.target.dtype), batch, self.units)
-            weights = torch.from_numpy(term.weights).to(self.device, losses.dtype, non_blocking=True)
-            weighted = losses @ weights
-            weighted.backward()
-        if draw is not None and self.points.observes:
-            self.points.observe(term.level, draw, (prediction.detach() - batch.target).abs())
-        return weighted.detach(), losses.detach().mean()
+            weighted = losses @ weights.to(losses.dtype)
+            self.scaler.scale(weighted).backward()
+        errors = ((prediction.detach() - batch.target).abs(),) if observes else ()
+        return weighted.detach(), losses.detach().mean(), *errors

@@ -11,16 +11,25 @@ class NonFiniteLoss(RunFailure):
     """A term of a step had a loss that is not finite."""
 
 
+PATIENCE = 10
+"""Steps in a row whose loss may overflow in float16 while the scaler of the loss adapts."""
+
+
 class FiniteGuard:
     """Checks the losses of every step.
+
+    Where the loss is scaled for float16 a step that overflows is skipped and the scale lowered, so
+    that only :data:`PATIENCE` such steps in a row stop the run.
 
     On a CPU the check comes before the optimizer's step, so the weights are the ones that gave the
     loss. On CUDA it reads the losses one step late, when they have long been computed: the host
     never waits for the step that it has just launched.
     """
 
-    def __init__(self, level_names: tuple[str, ...], device: torch.device) -> None:
+    def __init__(self, level_names: tuple[str, ...], device: torch.device, is_scaled: bool = False) -> None:
         self._names = level_names
+        self._patience = PATIENCE if is_scaled else 0
+        self._bad_in_a_row = 0
         self._lag = device.type == "cuda"
         self._late: tuple[int, Plan, Tensor, torch.cuda.Event] | None = None
 
@@ -54,7 +63,8 @@ class FiniteGuard:
         bad = [
             (t, v) for t, v in zip(plan, values, strict=True) if v != v or v in (float("inf"), -float("inf"))
         ]
-        if not bad:
+        self._bad_in_a_row = self._bad_in_a_row + 1 if bad else 0
+        if self._bad_in_a_row <= self._patience:
             return
         term, value = bad[0]
         shown = ", ".join(map(str, term.indices[:8])) + (", …" if len(term.indices) > 8 else "")

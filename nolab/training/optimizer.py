@@ -1,22 +1,67 @@
 """Optimizer and moving average of the weights."""
 
+from typing import Any
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from nolab.config import OptimizerOptions
 
-_OPTIMIZERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}
+
+class _OverReals:
+    """Gives a fused optimizer, which takes real tensors only, complex parameters as pairs of reals.
+
+    The pairs share memory with the parameters; their gradients are bound to the parameters' as soon
+    as those exist.
+    """
+
+    def __init__(self, parameters: list[nn.Parameter], **options: Any) -> None:
+        self._complex = [p for p in parameters if p.is_complex()]
+        super().__init__([self._real(p) if p.is_complex() else p for p in parameters], fused=True, **options)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        super().zero_grad(set_to_none)
+        if set_to_none:
+            for parameter in self._complex:
+                parameter.grad = None
+
+    @staticmethod
+    def _real(parameter: nn.Parameter) -> nn.Parameter:
+        pairs = nn.Parameter(torch.view_as_real(parameter.detach()))
+
+        def bind(of: Tensor) -> None:
+            pairs.grad = torch.view_as_real(of.grad)
+
+        parameter.register_post_accumulate_grad_hook(bind)
+        return pairs
+
+
+class _AdamW(_OverReals, torch.optim.AdamW):
+    pass
+
+
+class _Adam(_OverReals, torch.optim.Adam):
+    pass
+
+
+_OPTIMIZERS = {"adamw": _AdamW, "adam": _Adam}
 
 
 def build_optimizer(options: OptimizerOptions, model: nn.Module) -> torch.optim.Optimizer:
-    """AdamW or Adam over all parameters, complex ones as pairs of reals."""
+    """AdamW or Adam, fused, over all parameters, complex ones as pairs of reals.
+
+    The model has to be on its device already, and its gradients are to be cleared with the
+    optimizer's ``zero_grad``.
+    """
     return _OPTIMIZERS[options.name](
-        model.parameters(),
-        lr=options.lr,
-        betas=options.betas,
-        weight_decay=options.weight_decay,
-        foreach=True,
+        list(model.parameters()), lr=options.lr, betas=options.betas, weight_decay=options.weight_decay
     )
+
+
+def steps_taken(optimizer: torch.optim.Optimizer) -> int:
+    """Steps that were not skipped for a gradient that is not finite; synchronises with the device."""
+    counts = [state["step"] for state in optimizer.state.values() if "step" in state]
+    return int(max(float(count) for count in counts)) if counts else 0
 
 
 class MovingAverage:

@@ -23,11 +23,12 @@ from nolab.errors import InputError
 from nolab.fields import OperatorSpec
 from nolab.grid import input_shape
 from nolab.metrics.errors import ERRORS, Units
-from nolab.models import build_model
+from nolab.models import build_model, set_checkpointing
 from nolab.plan import Estimator
 from nolab.points import PointSampler, build_points, parse_neval
-from nolab.precision import Mode, check_mode
+from nolab.precision import Mode, Schedule, build_schedule, check_model
 from nolab.training.gradient import GradientEngine
+from nolab.training.graphs import CudaCapture, TermGraphs
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,8 @@ class Setup:
     model: nn.Module
     estimator: Estimator
     points: PointSampler
-    modes: tuple[Mode, ...]
+    precision: tuple[Schedule, ...]
+    """Of each level."""
 
     def load(self) -> Data:
         """Read (or generate) the data."""
@@ -83,12 +85,28 @@ class Setup:
 
     def engine(self, data: Data, model: nn.Module) -> GradientEngine:
         """What carries out the estimator's plans on `model` (compiled or not)."""
-        loss = ERRORS[self.config.loss.name]
-        return GradientEngine(model, data.batcher, self.points, loss, data.units, self.modes, self.device)
+        graphs = TermGraphs(list(model.parameters()), CudaCapture()) if self.config.cuda_graphs else None
+        return GradientEngine(
+            model,
+            data.batcher,
+            self.points,
+            ERRORS[self.config.loss.name],
+            data.units,
+            self.precision,
+            self.device,
+            self.config.precision.stabilizer,
+            graphs,
+            self.scaler(),
+        )
 
-    def mode_of(self, level: Level) -> Mode:
-        """Precision mode in which a level is evaluated; finer grids take the run's."""
-        return level.precision or self.config.precision.mode
+    def scaler(self) -> torch.amp.GradScaler:
+        """Scaler of the loss, without effect unless a level comes to run in float16."""
+        enabled = any(schedule.has_float16 for schedule in self.precision)
+        return torch.amp.GradScaler(self.device.type, enabled=enabled)
+
+    def mode_of(self, level: Level, share: float = 1.0) -> Mode:
+        """Mode in which a level is evaluated when `share` of the run is done; finer grids take the run's."""
+        return build_schedule(self.config.precision, self.device, level.precision).at(share)
 
 
 def prepare(config: RunConfig) -> Setup:
@@ -99,13 +117,15 @@ def prepare(config: RunConfig) -> Setup:
     InputError : naming the key, what was given and the way out.
     """
     device = choose_device(config.device)
+    if config.cuda_graphs and device.type != "cuda":
+        raise InputError(f"cuda_graphs: needs a CUDA device, the run's device is '{device}'; use false")
     if config.deterministic:
         make_deterministic()
     source = open_source(config.dataset, Path(config.data_dir), device)
     hierarchy = build_hierarchy(
         config.hierarchy, source.domain, _finest(config.dataset, source), source.shapes(TRAIN)
     )
-    modes = _modes(config, hierarchy, device)
+    precision = _precision(config, hierarchy, device)
     points = _points(config, hierarchy)
     estimators = registry.load("nolab.estimators", config.sampling.name, "sampling.estimator")
     estimator = estimators.build(config.sampling.options, source.count(TRAIN), len(hierarchy), config.seed)
@@ -117,11 +137,15 @@ def prepare(config: RunConfig) -> Setup:
         input_shape(hierarchy.finest.shape, source.input_axes),
     )
     model = build_model(config.model.name, config.model.options, spec, is_target=config.model.is_target)
+    if config.checkpointing:
+        set_checkpointing(model)
+    for mode in dict.fromkeys(mode for schedule in precision for mode in schedule.modes):
+        check_model(model, mode)
     for level in hierarchy.levels:
         # A model may say what a grid is too coarse for; the coarse level is used all the same.
         if (remark := getattr(model, "remark", lambda shape: None)(level.shape)) is not None:
             log.info("level %s: the model %s", level.name, remark)
-    return Setup(config, device, source, hierarchy, spec, model.to(device), estimator, points, modes)
+    return Setup(config, device, source, hierarchy, spec, model.to(device), estimator, points, precision)
 
 
 def open_source(dataset: DatasetConfig, data_dir: Path, device: torch.device) -> FieldSource:
@@ -162,12 +186,16 @@ def _finest(dataset: DatasetConfig, source: FieldSource) -> Shape:
     return shape
 
 
-def _modes(config: RunConfig, hierarchy: Hierarchy, device: torch.device) -> tuple[Mode, ...]:
-    check_mode(config.precision.mode, device)
-    for level in hierarchy.levels:
-        if level.precision is not None:
-            check_mode(level.precision, device, f"hierarchy.levels ({level.name}): precision")
-    return tuple(level.precision or config.precision.mode for level in hierarchy.levels)
+def _precision(config: RunConfig, hierarchy: Hierarchy, device: torch.device) -> tuple[Schedule, ...]:
+    build_schedule(config.precision, device)
+    return tuple(
+        build_schedule(
+            config.precision, device, level.precision, f"hierarchy.levels ({level.name}): precision"
+        )
+        if level.precision is not None
+        else build_schedule(config.precision, device)
+        for level in hierarchy.levels
+    )
 
 
 def _points(config: RunConfig, hierarchy: Hierarchy) -> PointSampler:

@@ -14,6 +14,7 @@ from nolab.composition import compose
 from nolab.config import RunConfig, validate
 from nolab.data.hierarchy import Level
 from nolab.errors import InputError
+from nolab.precision import arithmetic
 from nolab.runs import Run, read_config, refuse_code
 from nolab.tracking import run_directory as folder
 from nolab.tracking.figures import plot_predictions
@@ -180,10 +181,12 @@ def _first_sample(trainer: Trainer, level: Level) -> dict[str, np.ndarray]:
     batch = one.batch(trainer.setup.hierarchy.domain)
     trainer.model.eval()
     decode = data.normalizers.output.decode
+    with arithmetic("fp32", trainer.setup.device, trainer.setup.config.precision.stabilizer):
+        prediction = trainer.model(batch)
     fields = {
         "input": data.normalizers.input.decode(batch.input.cpu().numpy()),
         "truth": decode(batch.target.cpu().numpy()),
-        "prediction": decode(trainer.model(batch).float().cpu().numpy()),
+        "prediction": decode(prediction.float().cpu().numpy()),
     }
     return {name: field[0, 0] for name, field in fields.items()}
 

@@ -17,12 +17,13 @@ from nolab.tracking.sinks import Record, Sink
 from nolab.training.budget import Budget
 from nolab.training.checkpoint import save_checkpoint
 from nolab.training.clock import Clock
+from nolab.training.compilation import compiled
 from nolab.training.costs import LevelCosts, measure_costs
 from nolab.training.evaluation import evaluate
 from nolab.training.gradient import StepLosses
 from nolab.training.guard import FiniteGuard, NonFiniteLoss
 from nolab.training.neval import choose_neval
-from nolab.training.optimizer import MovingAverage, build_optimizer
+from nolab.training.optimizer import MovingAverage, build_optimizer, steps_taken
 from nolab.training.schedule import learning_rate_factor
 from nolab.training.setup import Data, Setup, spec
 from nolab.training.stopping import StopRequest
@@ -73,12 +74,15 @@ class Trainer:
         config = setup.config
         self.setup, self.data, self.sinks, self.checkpoints = setup, data, sinks, checkpoints
         self.model = setup.model
-        self.engine = setup.engine(data, torch.compile(self.model) if config.compile else self.model)
+        self.engine = setup.engine(data, compiled(self.model) if config.compile else self.model)
+        self.scaler = self.engine.scaler
         self.optimizer = build_optimizer(config.optimizer, self.model)
         self.ema = MovingAverage(self.model, config.optimizer.ema) if config.optimizer.ema else None
         self.budget = Budget.of(config.budget, setup.estimator.steps_per_epoch)
         self.clock = Clock(setup.device)
-        self.guard = FiniteGuard(tuple(level.name for level in setup.hierarchy.levels), setup.device)
+        self.guard = FiniteGuard(
+            tuple(level.name for level in setup.hierarchy.levels), setup.device, self.scaler.is_enabled()
+        )
         self.progress = Progress(samples=[0] * len(setup.hierarchy))
         if state is not None:
             self._restore(state)
@@ -146,12 +150,14 @@ class Trainer:
             self.setup.estimator.plan(step + 1),
         )
         self.data.batcher.prefetch(self._ahead)
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad(set_to_none=self.engine.graphs is None)
         losses = self.engine.accumulate(plan, step, share)
         self.guard.check(step, plan, losses.weighted)
         if config.optimizer.clip_norm is not None:
+            self.scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(self.model.parameters(), config.optimizer.clip_norm)
-        self.optimizer.step()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
         if self.ema is not None:
             self.ema.update(self.model)
         for term in plan:
@@ -202,7 +208,8 @@ class Trainer:
                     tensors,
                     setup.hierarchy.domain,
                     self.data.units,
-                    setup.mode_of(level),
+                    setup.mode_of(level, self.share),
+                    setup.config.precision.stabilizer,
                     setup.device,
                     measures,
                 )
@@ -233,9 +240,11 @@ class Trainer:
             "cost/steps": self.progress.step,
             **{f"cost/samples/{name}": n for name, n in zip(names, samples, strict=True)},
             **{f"points/neval/{name}": n for name, n in zip(names, neval, strict=True)},
+            "precision/skipped_steps": self.progress.step - steps_taken(self.optimizer),
             "cost/fine_equivalents": self.costs.fine_equivalents(samples),
             "cost/flops": self.costs.total_flops(samples),
             "cost/peak_mem_gib": peak_memory_gib(self.setup.device),
+            "cost/saved_gib": max(self.costs.saved_bytes) / 2**30,
             "cost/energy_j": None if joules is None else self.progress.energy + joules,
         }
 
@@ -301,6 +310,7 @@ class Trainer:
             "errors": dict(progress.errors),
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
             "ema": None if self.ema is None else self.ema.state_dict(),
             "clock": self.clock.state_dict(),
             "points": self.setup.points.state_dict(),
@@ -320,6 +330,7 @@ class Trainer:
     def _load(self, state: dict[str, Any]) -> None:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
+        self.scaler.load_state_dict(state["scaler"])
         if self.ema is not None:
             self.ema.load_state_dict(state["ema"])
         self.clock.load_state_dict(state["clock"])

@@ -267,3 +267,20 @@ def test_finer_or_single_points_are_refused(method: str, coarse: int) -> None:
 def test_unknown_method() -> None:
     with pytest.raises(InputError, match=r"hierarchy\.restriction: 'averge' .*mean 'average'"):
         restriction_matrix(Axis(), 17, 9, "averge")
+
+
+def test_the_sphere_is_subsampled():
+    field = noise(2, 1, 17, 32)
+    assert (restrict(field, Domain.sphere(), (9, 16), "subsample") == field[..., ::2, ::2]).all()
+    with pytest.raises(
+        InputError, match=r"8 points are no subsample .* latitude axis: \(n-1\).*other sizes$"
+    ):
+        restrict(field, Domain.sphere(), (8, 16), "subsample")
+
+
+@pytest.mark.parametrize("method", ["average", "spectral"])
+def test_latitudes_are_neither_averaged_nor_cut_in_series(method):
+    field = noise(2, 1, 17, 32)
+    with pytest.raises(InputError, match=rf"{method} is not defined along latitudes; use .*=subsample"):
+        restrict(field, Domain.sphere(), (9, 16), method)
+    assert restrict(field, Domain.sphere(), (17, 16), method).shape == (2, 1, 17, 16)

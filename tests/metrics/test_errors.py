@@ -252,3 +252,20 @@ def test_a_target_of_zero_gives_a_huge_error_not_nan() -> None:
     got = rel_l2(*encoded(zero + 1, zero, Domain.unit(2)))
     assert (got > 1e30).all()
     assert not rel_l2(*encoded(zero, zero, Domain.unit(2))).any()
+
+
+@pytest.mark.parametrize("direction", [(0, 0, 1), (1, 0, 0), (0.6, 0, -0.8)])
+def test_h1_on_the_sphere_takes_the_gradient_on_its_surface(direction) -> None:
+    """f = d·x has mean square 1/3 and |∇f|² of mean 2/3, whichever way d points, over the poles too."""
+    errors = []
+    for n in (17, 33, 65):
+        theta, phi = Domain.sphere().coordinates((n, 2 * (n - 1)))
+        x = torch.stack([theta.sin() * phi.cos(), theta.sin() * phi.sin(), theta.cos()])
+        field = torch.einsum("d,dxy->xy", torch.tensor(direction, dtype=torch.float64), x)[None, None]
+        batch = FieldBatch(field, Domain.sphere(), torch.ones_like(field))
+        units = Units(torch.zeros(1, dtype=torch.float64), torch.ones(1, dtype=torch.float64))
+        # The truth is 1, whose gradient vanishes: the square is ‖f - 1‖² + ‖∇f‖² = 4/3 + 2/3.
+        errors.append(abs(h1(field, batch, units).square().item() - 2))
+    assert errors[0] < 0.02
+    assert errors[1] < errors[0] / 3
+    assert errors[2] < errors[1] / 3

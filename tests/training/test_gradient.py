@@ -3,67 +3,18 @@
 import numpy as np
 import pytest
 import torch
-from tests_support import spec
+from training_support import N, gradient, make_engine, mean_over
 
-from nolab import registry
-from nolab.data.batcher import ResidentBatcher
-from nolab.data.hierarchy import Hierarchy, Level
-from nolab.data.pyramid import LevelTensors
 from nolab.estimators import mlmc
-from nolab.grid import Domain
-from nolab.metrics.errors import Units, mse, rel_l2
-from nolab.models import fno
+from nolab.metrics.errors import mse, rel_l2
 from nolab.plan import Term
-from nolab.points import build_points, parse_neval
-from nolab.training.gradient import GradientEngine
-
-N = 6
-CPU = torch.device("cpu")
-SHAPES = ((5, 5), (9, 9), (17, 17))
-DOMAIN = Domain.unit(2, "nodal")
-
-
-def make_engine(neval=None, scheme="random", scope="per_sample", loss=mse):
-    """An FNO in float64 on three nodal levels of random fields."""
-    generator = torch.Generator().manual_seed(0)
-    finest = [torch.randn(N, 1, 17, 17, generator=generator, dtype=torch.float64) for _ in range(2)]
-    levels = []
-    for stride in (4, 2, 1):
-        x, y = (field[..., ::stride, ::stride].contiguous() for field in finest)
-        levels.append(LevelTensors(x, y, y.square().mean(dim=(1, 2, 3)).sqrt(), torch.zeros(1)))
-    hierarchy = Hierarchy(tuple(Level(shape) for shape in SHAPES), DOMAIN, "subsample")
-    torch.manual_seed(1)
-    options = fno.Options(n_modes=4, hidden_channels=4, n_layers=2)
-    model = fno.build(options, spec(DOMAIN)).double()
-    for module in model.modules():  # .double() leaves complex parameters as they are
-        for name, parameter in module.named_parameters(recurse=False):
-            if parameter.is_complex():
-                module._parameters[name] = torch.nn.Parameter(parameter.detach().to(torch.complex128))
-    chosen = registry.load("nolab.points", scheme, "points.scheme").Options(scope=scope, neval=neval)
-    points = build_points(scheme, chosen, DOMAIN, 0, SHAPES, (parse_neval(neval, "neval"),) * 3)
-    units = Units(torch.zeros(1, dtype=torch.float64), torch.ones(1, dtype=torch.float64))
-    batcher = ResidentBatcher(levels, hierarchy, CPU, on_device=True)
-    return GradientEngine(model, batcher, points, loss, units, ("fp32",) * 3, CPU)
-
-
-def gradient(engine, plan, step=0):
-    """The flat gradient of a plan, complex parts as pairs."""
-    engine.model.zero_grad(set_to_none=True)
-    engine.accumulate(plan, step)
-    parts = [p.grad for p in engine.model.parameters() if p.grad is not None]
-    flat = [torch.view_as_real(g).flatten() if g.is_complex() else g.flatten() for g in parts]
-    return torch.cat(flat)
-
-
-def fine_plan():
-    return (Term(2, np.arange(N), np.full(N, 1 / N)),)
 
 
 @pytest.mark.parametrize("scheme", [mlmc.Nested, mlmc.Random])
 @pytest.mark.parametrize("loss", [mse, rel_l2])
 def test_full_index_sets_give_the_fine_gradient(scheme, loss):
     engine = make_engine(loss=loss)
-    expected = gradient(engine, fine_plan())
+    expected = gradient(engine, mean_over(2))
     actual = gradient(engine, scheme((N, N, N), N, seed=3).plan(2))
     assert (actual - expected).norm() <= 1e-13 * expected.norm()
 
@@ -92,7 +43,7 @@ def test_telescoping_sum_is_what_a_step_computes(scheme):
 def test_mean_over_plans_converges_to_the_fine_gradient(scheme):
     """Within 5 standard errors, in the direction where the deviation is largest and in norm."""
     engine = make_engine()
-    expected = gradient(engine, fine_plan())
+    expected = gradient(engine, mean_over(2))
     # Per-sample gradients make the mean over thousands of plans a matrix product.
     single = torch.stack(
         [
@@ -116,9 +67,9 @@ def test_mean_over_plans_converges_to_the_fine_gradient(scheme):
 @pytest.mark.parametrize("scheme", ["random", "stratified", "sobol", "epoch", "importance"])
 def test_drawn_points_are_unbiased_for_mse(scheme, scope):
     """Importance learns from the errors while it draws: it is unbiased in every state."""
-    engine, full = make_engine(40, scheme, scope), make_engine()
-    expected = gradient(full, fine_plan())
-    drawn = torch.stack([gradient(engine, fine_plan(), step) for step in range(300)])
+    engine, full = make_engine(neval=40, scheme=scheme, scope=scope), make_engine()
+    expected = gradient(full, mean_over(2))
+    drawn = torch.stack([gradient(engine, mean_over(2), step) for step in range(300)])
     standard_error = (drawn.var(0).sum() / len(drawn)).sqrt()
     assert (drawn.mean(0) - expected).norm() < 3 * standard_error
     assert 0 < standard_error < 0.2 * expected.norm()
