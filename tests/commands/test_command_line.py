@@ -47,6 +47,7 @@ def test_summary_has_every_name(nolab, tiny):
     summary = summary_of(done.stdout.splitlines()[-1])
     names = {f"cost/{b}_s" for b in ("train", "eval", "log", "warmup")}
     names |= {"cost/steps", "cost/fine_equivalents", "cost/flops", "cost/peak_mem_gib", "cost/energy_j"}
+    names |= {"cost/saved_gib", "precision/skipped_steps"}
     names |= {
         "final/rel_l2",
         "best/rel_l2",
