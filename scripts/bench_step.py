@@ -2,9 +2,10 @@
 
     python scripts/bench_step.py [--repeats 15] [--device cpu]
 
-1. FNO, width 32, 4 layers, 64², batch 16, relative L2, AdamW: `Trainer.train_one_epoch` of
-   neuraloperator on its own FNO, beside nolab's engine on the same architecture. Both conventions
-   of "12 modes" (12 and 24 as neuraloperator counts them). The data lie in memory for both.
+1. FNO, width 32, 4 layers, 64² and 128², batch 16 and 4, relative L2, AdamW:
+   `Trainer.train_one_epoch` of neuraloperator on its own FNO, beside nolab's engine on the same
+   architecture. Both conventions of "12 modes" (12 and 24 as neuraloperator counts them). The data
+   lie in memory for both.
 2. One nested MLMC step (δ = 2, three levels) beside the sum of its terms, each timed alone.
 
 Tasks take turns in one process; medians, and the median of the paired ratios.
@@ -19,6 +20,7 @@ import torch
 from _measuring import alternate, median_ratio, write_result
 from torch.utils.data import DataLoader, Dataset
 
+from nolab.config import OptimizerOptions
 from nolab.data.batcher import ResidentBatcher
 from nolab.data.hierarchy import Hierarchy, Level
 from nolab.data.pyramid import LevelTensors
@@ -31,9 +33,10 @@ from nolab.points import all as all_points
 from nolab.points import build_points, parse_neval
 from nolab.precision import Schedule
 from nolab.training.gradient import GradientEngine
+from nolab.training.optimizer import build_optimizer
 
 warnings.simplefilter("ignore")  # neuraloperator's own, about its configuration
-N, BATCH, STEPS = 128, 16, 4
+N, STEPS = 128, 4
 
 
 class Pairs(Dataset):
@@ -68,7 +71,7 @@ def make_engine(shapes, placement, options, device):
 
 def nolab_steps(engine, estimator, steps):
     """A task: `steps` optimizer steps."""
-    optimizer = torch.optim.AdamW(engine.model.parameters(), lr=1e-3, foreach=True)
+    optimizer = build_optimizer(OptimizerOptions(lr=1e-3), engine.model)
     state = {"step": 0}
 
     def task():
@@ -81,15 +84,15 @@ def nolab_steps(engine, estimator, steps):
     return task
 
 
-def neuraloperator_steps(n_modes, steps, device):
+def neuraloperator_steps(n_modes, n, batch, steps, device):
     """A task: `steps` batches of neuraloperator's Trainer on its own FNO."""
     from neuralop.losses import LpLoss
     from neuralop.models import FNO
     from neuralop.training import AdamW, Trainer
 
     model = FNO(n_modes=(n_modes, n_modes), in_channels=1, out_channels=1, hidden_channels=32, n_layers=4)
-    x, y = torch.randn(2, steps * BATCH, 1, 64, 64).unbind()
-    loader = DataLoader(Pairs(x, y), batch_size=BATCH, shuffle=True)
+    x, y = torch.randn(2, steps * batch, 1, n, n).unbind()
+    loader = DataLoader(Pairs(x, y), batch_size=batch, shuffle=True)
     trainer = Trainer(model=model.to(device), n_epochs=1, device=device, verbose=False)
     trainer.regularizer = None
     trainer.optimizer = AdamW(model.parameters(), lr=1e-3)
@@ -98,12 +101,12 @@ def neuraloperator_steps(n_modes, steps, device):
     return lambda: trainer.train_one_epoch(0, loader, loss)
 
 
-def against_neuraloperator(n_modes, repeats, device):
-    tasks = {"neuraloperator Trainer": neuraloperator_steps(n_modes, STEPS, device)}
+def against_neuraloperator(n_modes, n, batch, repeats, device):
+    tasks = {"neuraloperator Trainer": neuraloperator_steps(n_modes, n, batch, STEPS, device)}
     for discretization, placement in (("index", "periodic"), ("consistent", "nodal")):
         options = fno.Options(n_modes=n_modes, hidden_channels=32, n_layers=4, discretization=discretization)
-        engine = make_engine([(64, 64)], placement, options, device)
-        estimator = fine.build(fine.Options(BATCH), N, 1, 0)
+        engine = make_engine([(n, n)], placement, options, device)
+        estimator = fine.build(fine.Options(batch), N, 1, 0)
         tasks[f"nolab, {discretization}"] = nolab_steps(engine, estimator, STEPS)
     seconds = alternate(tasks, repeats, device)
     base = seconds["neuraloperator Trainer"]
@@ -139,8 +142,12 @@ def main():
     device = torch.device(options.device)
     torch.manual_seed(0)
     result = {
-        f"FNO 64², batch 16, n_modes={n}": against_neuraloperator(n, options.repeats, device)
-        for n in (12, 24)
+        f"FNO {n}², batch {batch}, n_modes={n_modes}": against_neuraloperator(
+            n_modes, n, batch, options.repeats, device
+        )
+        for n in (64, 128)
+        for batch in (16, 4)
+        for n_modes in (12, 24)
     }
     result["nested MLMC step, 17/33/65, n = 16/8/4"] = against_its_terms(options.repeats, device)
     for title, rows in result.items():

@@ -10,7 +10,7 @@ from neuralop.layers.fno_block import FNOBlocks
 from neuralop.layers.skip_connections import Flattened1dConv, SoftGating
 from torch import Tensor, nn
 
-from nolab.spectral.pointwise import pointwise
+from nolab.spectral.pointwise import add_gated, pointwise
 
 
 def spectral_block(blocks: FNOBlocks, x: Tensor, layer: int) -> Tensor:
@@ -41,9 +41,9 @@ def channel_mlp(mlp: ChannelMLP, x: Tensor) -> Tensor:
 
 
 def _add_skip(y: Tensor, skip: nn.Module, x: Tensor) -> Tensor:
-    """y + skip(x), in the memory of y."""
+    """y + skip(x)."""
     if isinstance(skip, Flattened1dConv):
         return pointwise(x, skip.conv.weight, skip.conv.bias, onto=y)
     if isinstance(skip, SoftGating):
-        return y.addcmul_(skip.weight.to(y.dtype), x.to(y.dtype))
-    return y.add_(x)
+        return add_gated(y, skip.weight, x)
+    return y + x
