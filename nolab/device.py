@@ -1,6 +1,8 @@
 """The device of a run."""
 
+import ctypes
 import os
+import platform
 import re
 
 import torch
@@ -34,6 +36,23 @@ def synchronize(device: torch.device) -> None:
     """Wait until the device has done all that was queued; a CPU has."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+
+
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # glibc's malloc.h
+
+
+def keep_freed_memory() -> None:
+    """Have the C library keep the memory that tensors on the CPU free, as CUDA's allocator does.
+
+    By default glibc gives large blocks back to the system, which then clears them page by page for
+    the next tensor: a quarter to a half of a training step. The process's memory stays at its peak, which
+    fragmentation makes up to a third higher. Without glibc nothing is changed.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return
+    library = ctypes.CDLL(None)
+    library.mallopt(_M_MMAP_MAX, 0)
+    library.mallopt(_M_TRIM_THRESHOLD, -1)
 
 
 def make_deterministic() -> None:

@@ -18,7 +18,7 @@ from nolab.data.hierarchy import Hierarchy, Level, build_hierarchy
 from nolab.data.opening import GeneratedSource, open_file
 from nolab.data.pyramid import LevelTensors, Normalizers, normalize_level, read_pyramid
 from nolab.data.source import FieldSource, Shape
-from nolab.device import choose_device, make_deterministic
+from nolab.device import choose_device, keep_freed_memory, make_deterministic
 from nolab.errors import InputError
 from nolab.fields import OperatorSpec
 from nolab.grid import input_shape
@@ -119,6 +119,8 @@ def prepare(config: RunConfig) -> Setup:
     device = choose_device(config.device)
     if config.cuda_graphs and device.type != "cuda":
         raise InputError(f"cuda_graphs: needs a CUDA device, the run's device is '{device}'; use false")
+    if device.type == "cpu":
+        keep_freed_memory()
     if config.deterministic:
         make_deterministic()
     source = open_source(config.dataset, Path(config.data_dir), device)

@@ -11,6 +11,7 @@ from nolab.fields import Draw, FieldBatch, take_points
 from nolab.grid import Axis, Domain
 from nolab.models import fno, tfno
 from nolab.models._fno import _positions
+from nolab.precision import arithmetic, autocast
 from nolab.schema import from_mapping
 
 SMALL = {"n_modes": 6, "hidden_channels": 8, "n_layers": 2}
@@ -119,13 +120,26 @@ def test_positions_are_the_domains_coordinates():
     assert _positions(domain, (5, 4), False, *key) is positions
 
 
-def test_compiles_without_graph_breaks():
+@pytest.mark.parametrize(
+    ("part", "mode", "backend"),
+    [(fno, "fp32", "aot_eager"), (fno, "half", "eager"), (tfno, "fp32", "eager"), (tfno, "mixed", "eager")],
+)
+def test_the_whole_model_compiles_to_one_graph(part, mode, backend):
     """The grid's constants are looked up, not rebuilt, inside the compiled step."""
-    model = make()
-    compiled = torch.compile(model, backend="eager", fullgraph=True, dynamic=False)
+    torch.compiler.reset()
+    model, cpu = make(part), torch.device("cpu")
+    compiled = torch.compile(model, backend=backend, fullgraph=True, dynamic=False)
     for n in (9, 17):
         batch = FieldBatch(torch.randn(2, 2, n, n), model.domain)
-        assert torch.allclose(compiled(batch), model(batch), atol=1e-6)
+        results = []
+        for operator in (compiled, model):
+            with arithmetic(mode, cpu):
+                with autocast(mode, cpu):
+                    y = operator(batch)
+                gradients = torch.autograd.grad(y.float().square().mean(), list(model.parameters()))
+            results.append((y, *gradients))
+        for a, b in zip(*results, strict=True):
+            assert torch.allclose(a, b, rtol=1e-5, atol=1e-6 * b.abs().max().item())
 
 
 def test_without_positions_the_periodic_operator_commutes_with_shifts():

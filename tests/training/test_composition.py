@@ -106,3 +106,26 @@ def test_neuraloperators_own_darcy_files(tiny):
     }
     assert run.summary["final/rel_l2/16x16"] < 0.4
     assert run.summary["final/rel_l2/32x32"] < 0.4
+
+
+@pytest.mark.parametrize("precision", ["fp32", "schedule"])
+def test_a_compiled_run_has_the_same_errors(tiny, monkeypatch, precision):
+    """Compiled to graphs, not to machine code, which would take minutes."""
+    made, original = [], torch.compile
+
+    def graphs_only(model, **options):
+        made.append(options)
+        return original(model, backend="eager", fullgraph=True, **options)
+
+    monkeypatch.setattr(torch, "compile", graphs_only)
+    common = ("sampling=mlmc", f"precision={precision}")
+    plain, compiled = train(tiny, *common), train(tiny, *common, "compile=true")
+    assert made == [{"dynamic": False}]
+    assert compiled.summary["final/rel_l2"] == pytest.approx(plain.summary["final/rel_l2"], rel=1e-5)
+
+
+@pytest.mark.parametrize("model", ["fno", "tfno"])
+def test_a_checkpointed_run_has_the_same_bits_from_less_memory(tiny, model):
+    plain, less = (train(tiny, f"model={model}", f"checkpointing={on}") for on in ("false", "true"))
+    assert less.summary["final/rel_l2"] == plain.summary["final/rel_l2"]
+    assert less.summary["cost/saved_gib"] < 0.7 * plain.summary["cost/saved_gib"]
