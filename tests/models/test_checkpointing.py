@@ -21,11 +21,16 @@ MODELS = {
     "sfno": lambda: sfno.build(sfno.Options(**SMALL), spec(Domain.sphere())),
     "deeponet": lambda: deeponet.build(deeponet.Options(cnn_channels=(4, 6), activation="gelu"), spec(BOX)),
     "deeponet mlp": lambda: deeponet.build(
-        deeponet.Options(branch="mlp", trunk="mlp", activation="tanh"), spec(BOX)
+        deeponet.Options(branch="mlp", trunk="mlp", activation="gelu"), spec(BOX)
     ),
     "deeponet gated": lambda: deeponet.build(
         deeponet.Options(
-            variant="gated", branch="mlp", trunk="mlp", branch_hidden=(16, 16), trunk_hidden=(16, 16)
+            variant="gated",
+            branch="mlp",
+            trunk="mlp",
+            branch_hidden=(16, 16),
+            trunk_hidden=(16, 16),
+            activation="gelu",
         ),
         spec(BOX),
     ),
@@ -67,7 +72,7 @@ def test_same_bits_from_less_memory(name, mode):
     assert torch.equal(checkpointed[0], plain[0])
     for a, b in zip(checkpointed[1], plain[1], strict=True):
         assert (a is None and b is None) or torch.equal(a, b)
-    assert checkpointed[2] < (0.9 if "mlp" in name or "gated" in name else 0.7) * plain[2]
+    assert checkpointed[2] < (0.95 if "mlp" in name or "gated" in name else 0.7) * plain[2]
 
 
 def test_nothing_is_recomputed_where_no_gradient_is_asked_for(monkeypatch):
