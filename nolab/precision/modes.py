@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import torch
+from neuralop.layers.base_spectral_conv import BaseSpectralConv
 from torch import nn
 
 from nolab.errors import InputError, unknown
@@ -81,6 +82,13 @@ def check_model(model: nn.Module, mode: Mode, where: str = "precision.mode") -> 
     """
     if not MODES[mode].is_spectral:
         return
+    others = [module for module in model.modules() if _would_ignore(module)]
+    if others:
+        raise InputError(
+            f"{where}: {mode} would be ignored by {len(others)} layers of the kind "
+            f"{type(others[0]).__module__}.{type(others[0]).__name__}; build the model with "
+            "conv_module=nolab.spectral.SpectralConv, or use precision=amp_bf16"
+        )
     layers = [module for module in model.modules() if isinstance(module, SpectralLayer)]
     if not layers:
         raise InputError(
@@ -90,6 +98,11 @@ def check_model(model: nn.Module, mode: Mode, where: str = "precision.mode") -> 
     for layer in layers:
         if (obstacle := layer.half_obstacle) is not None:
             raise InputError(f"{where}: {mode} can't be used with this model: {obstacle}")
+
+
+def _would_ignore(module: nn.Module) -> bool:
+    """Whether it is a spectral layer that knows nothing of nolab's precision."""
+    return isinstance(module, BaseSpectralConv) and not isinstance(module, SpectralLayer)
 
 
 def _has_tf32(device: torch.device) -> bool:

@@ -1,6 +1,6 @@
 """Precision over a run: a sequence of modes, each for a share of the budget.
 
-The schedule of arXiv 2307.15034, section 4.4: low precision first, where gradients are large, and
+The schedule of arXiv 2307.15034: low precision first, where gradients are large, and
 full precision last, where the error is made.
 """
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from nolab.errors import InputError, unknown
 from nolab.grid import Axis, Domain
 from nolab.spectral import fft, products
+from nolab.spectral.choice import most_modes
 from nolab.spectral.contraction import Order, mix
 from nolab.spectral.modes import INDEX_AXIS, AxisModes, consistent_band, index_band, keep_modes
 from nolab.spectral.precision import (
@@ -28,7 +29,6 @@ Discretization = Literal["consistent", "index"]
 Transform = Literal["auto", "fft", "matmul"]
 Implementation = Literal["factorized", "reconstructed"]
 _FACTORIZATIONS = ("dense", "tucker", "cp", "tt")
-_FEW_MODES = 32
 
 
 class SpectralConv(SpectralLayer, NeuralopSpectralConv):
@@ -61,7 +61,8 @@ class SpectralConv(SpectralLayer, NeuralopSpectralConv):
     period : the transform's period as a multiple of the domain's length, one number or one per
         axis, at least 1. More than 1 is domain padding that costs no padded memory.
     transform : ``fft``, ``matmul`` (products with constant cos/sin matrices) or ``auto``:
-        products where the period is not 1 or no axis keeps more than 32 modes, else FFT.
+        products where the period is not 1 and where a table of measurements has them faster
+        (:mod:`nolab.spectral.choice`), else FFT.
     contraction : what the order of the contraction with factors minimises, ``flops`` or ``memory``.
     complex_data, fno_block_precision : refused unless False and "full".
 
@@ -155,7 +156,7 @@ class SpectralConv(SpectralLayer, NeuralopSpectralConv):
         precision = current()
         if precision.is_reduced and self.half_obstacle:
             raise InputError(self.half_obstacle)
-        by_products = precision.is_reduced or self._takes_products(modes)
+        by_products = precision.is_reduced or self._takes_products(x, modes)
         with torch.autocast(x.device.type, enabled=False):
             field, factor = stabilise(x, precision)
             apply = self._by_products if by_products else self._by_fft
@@ -222,10 +223,15 @@ class SpectralConv(SpectralLayer, NeuralopSpectralConv):
             factor=factor,
         )
 
-    def _takes_products(self, modes: tuple[AxisModes, ...]) -> bool:
-        if self._path == "auto":
-            return any(period != 1 for period in self.periods) or max(m.count for m in modes) <= _FEW_MODES
-        return self._path == "matmul"
+    def _takes_products(self, x: Tensor, modes: tuple[AxisModes, ...]) -> bool:
+        if self._path != "auto":
+            return self._path == "matmul"
+        if any(period != 1 for period in self.periods):
+            return True
+        dtype = torch.promote_types(x.dtype, torch.float32)
+        limit = most_modes(x.device, dtype, self.order, max(x.shape[2:]))
+        # Along the last axis half of the modes follow from the other half.
+        return max([*(m.count for m in modes[:-1]), 2 * modes[-1].count - 1]) <= limit
 
     def _output_shape(self, x: Tensor, asked: tuple[int, ...] | None) -> tuple[int, ...]:
         if asked is not None:

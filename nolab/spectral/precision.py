@@ -4,8 +4,8 @@ A spectral layer is linear, so its input may be divided by any number and its ou
 it: with a power of two per sample (the stabilizer `scale`) that changes no bit of a full-precision
 result, and no value that the layer meets exceeds the range of float16. The gradients inside the layer
 are not enlarged by it; keeping them from vanishing is the business of the loss's scale. The stabilizers of
-arXiv 2307.15034 (its section 4.3 and appendix) bound the input by a function instead, which makes
-them part of the model: they act in every precision, in evaluation too.
+arXiv 2307.15034 bound the input by a function instead, which makes them part of the model: they act
+in every precision, in evaluation too.
 """
 
 from collections.abc import Iterator

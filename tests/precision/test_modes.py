@@ -4,6 +4,7 @@ from typing import get_args
 
 import pytest
 import torch
+from neuralop.layers.spectral_convolution import SpectralConv as NeuralopSpectralConv
 from torch import nn
 
 from nolab.errors import InputError
@@ -164,6 +165,17 @@ def test_spectral_modes_need_spectral_layers(mode):
         InputError, match=rf"^here: {mode} .*Sequential has none of nolab's; use precision=amp_bf16"
     ):
         check_model(nn.Sequential(nn.Linear(2, 2)), mode, "here")
+
+
+@pytest.mark.parametrize("mode", SPECTRAL)
+@pytest.mark.parametrize("more", [[], [SpectralConv(1, 1, (4,))]])
+def test_spectral_modes_are_not_ignored_by_other_spectral_layers(mode, more):
+    """A model of neuraloperator's own layers would run in float32 whatever the mode says."""
+    model = nn.Sequential(NeuralopSpectralConv(1, 1, (4,)), *more)
+    with pytest.raises(
+        InputError, match=rf"{mode} would be ignored by 1 layers.*spectral_convolution\.SpectralConv; build"
+    ):
+        check_model(model, mode)
 
 
 @pytest.mark.parametrize("mode", SPECTRAL)
