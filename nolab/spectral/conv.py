@@ -231,7 +231,7 @@ class SpectralConv(SpectralLayer, NeuralopSpectralConv):
         dtype = torch.promote_types(x.dtype, torch.float32)
         limit = most_modes(x.device, dtype, self.order, max(x.shape[2:]))
         # Along the last axis half of the modes follow from the other half.
-        return max([*(m.count for m in modes[:-1]), 2 * modes[-1].count - 1]) <= limit
+        return max([*(m.count for m in modes[:-1]), 2 * (modes[-1].count - 1)]) <= limit
 
     def _output_shape(self, x: Tensor, asked: tuple[int, ...] | None) -> tuple[int, ...]:
         if asked is not None:

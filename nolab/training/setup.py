@@ -189,7 +189,9 @@ def _finest(dataset: DatasetConfig, source: FieldSource) -> Shape:
 
 
 def _precision(config: RunConfig, hierarchy: Hierarchy, device: torch.device) -> tuple[Schedule, ...]:
-    build_schedule(config.precision, device)  # the run's own, in which grids beyond the hierarchy are evaluated
+    build_schedule(
+        config.precision, device
+    )  # the run's own, in which grids beyond the hierarchy are evaluated
     where = "hierarchy.levels ({}): precision"
     return tuple(
         build_schedule(config.precision, device, level.precision, where.format(level.name))
