@@ -90,6 +90,16 @@ class FieldBatch:
         target = None if self.target is None else take_points(self.target, draw.index)
         return replace(self, target=target, points=draw.index, factor=draw.factor)
 
+    def check_domain(self, domain: Domain) -> None:
+        """Refuse a batch that does not lie on a model's domain.
+
+        Raises
+        ------
+        InputError : naming both.
+        """
+        if self.domain != domain:
+            raise InputError(f"domain: the model lives on {domain}, the batch on {self.domain}")
+
     def on_grid(self) -> Tensor:
         """The input on the whole grid, (B, C_in, *S), constant along axes on which it does not vary."""
         return self.input.expand(*self.input.shape[:2], *self.shape)

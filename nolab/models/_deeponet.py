@@ -250,8 +250,7 @@ class DeepONet(nn.Module):
         InputError : a batch on another domain, queries of another dimension, or no `zero` for a hard
             boundary condition.
         """
-        if batch.domain != self.domain:
-            raise InputError(f"domain: the model lives on {self.domain}, the batch on {batch.domain}")
+        batch.check_domain(self.domain)
         values = self.sensors.read(batch.input)  # (B, C_in, *M)
         at = self._at_points(batch) if batch.queries is None else self._at_queries(batch)
         prediction = self.networks(values, at.features, at.rows)  # (B, C, P)

@@ -13,7 +13,6 @@ from neuralop.models.fno import FNO
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nolab.errors import InputError
 from nolab.fields import FieldBatch, OperatorSpec
 from nolab.models._checkpointing import Checkpointed
 from nolab.models._spectral_block import channel_mlp, spectral_block
@@ -129,8 +128,7 @@ class SpectralOperator(Checkpointed, nn.Module):
         ------
         InputError : a batch on another domain, or one that asks for coordinates off the grid.
         """
-        if batch.domain != self.domain:
-            raise InputError(f"domain: the model lives on {self.domain}, the batch on {batch.domain}")
+        batch.check_domain(self.domain)
         x = batch.on_grid()  # (B, C_in, *S)
         if self.positional_embedding:
             features = self.positions(batch.shape, x.dtype, x.device)

@@ -1,106 +1,35 @@
 """Precision through the real engine, optimizer and runs: gradients, overflow, schedules, resuming, predicting."""
 
 import json
-from contextlib import contextmanager
 from copy import deepcopy
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pytest
 import torch
+import training_support
 from tests_support import spec, tiny_overrides
 from torch import nn
-from torch.nn import functional as F
+from training_support import CPU, DOMAIN, MODELS, N, build_operator, gradient, interrupt, mean_over, same_bits
 
 import nolab
-from nolab import registry
 from nolab.config import OptimizerOptions
-from nolab.data.batcher import ResidentBatcher
-from nolab.data.hierarchy import Hierarchy, Level
-from nolab.data.pyramid import LevelTensors
 from nolab.estimators import mlmc
 from nolab.fields import FieldBatch
-from nolab.grid import Domain
-from nolab.metrics.errors import Units, mse
-from nolab.models import deeponet, fno, tfno
+from nolab.models import deeponet
 from nolab.plan import Term
-from nolab.points import build_points, parse_neval
-from nolab.precision import MODES, PrecisionOptions, Schedule, arithmetic, autocast, build_schedule
+from nolab.precision import MODES, PrecisionOptions, arithmetic, autocast, build_schedule
 from nolab.spectral.precision import current
 from nolab.training import evaluation
 from nolab.training import gradient as engine_module
 from nolab.training import train as train_module
-from nolab.training.gradient import GradientEngine
 from nolab.training.guard import PATIENCE, FiniteGuard, NonFiniteLoss
 from nolab.training.optimizer import build_optimizer
 from nolab.training.setup import Setup
-from nolab.training.stopping import StopRequest
-from nolab.training.trainer import Interrupted, Trainer
+from nolab.training.trainer import Trainer
 
-N = 6
-CPU = torch.device("cpu")
-SHAPES = ((5, 5), (9, 9), (17, 17))
-DOMAIN = Domain.unit(2, "nodal")
 CPU_MODES = [mode for mode in MODES if mode != "tf32"]
-MODELS = {
-    "fno": lambda: fno.build(fno.Options(n_modes=4, hidden_channels=8, n_layers=2), spec(DOMAIN)),
-    "tfno": lambda: tfno.build(
-        tfno.Options(n_modes=4, hidden_channels=8, n_layers=2, rank=0.5), spec(DOMAIN)
-    ),
-}
-SPECTRAL_SIZE = {"fno": 3.0, "tfno": 1.3}
-
-
-def in_double(model):
-    model = deepcopy(model).double()
-    for module in model.modules():  # .double() leaves complex parameters as they are
-        for name, parameter in module.named_parameters(recurse=False):
-            if parameter.is_complex():
-                module._parameters[name] = nn.Parameter(parameter.detach().to(torch.complex128))
-    return model
-
-
-def make_engine(modes, name="fno", dtype=torch.float32, scale=None):
-    """An engine over three nodal levels of smooth random fields; `modes` are those of the levels."""
-    generator = torch.Generator().manual_seed(0)
-    waves = (torch.randn(N, 1, 4, 4, generator=generator) for _ in range(2))
-    finest = [F.interpolate(x, (17, 17), mode="bicubic", align_corners=True).to(dtype) for x in waves]
-    levels = []
-    for stride in (4, 2, 1):
-        x, y = (field[..., ::stride, ::stride].contiguous() for field in finest)
-        levels.append(LevelTensors(x, y, y.square().mean(dim=(1, 2, 3)).sqrt(), torch.zeros(1)))
-    hierarchy = Hierarchy(tuple(Level(shape) for shape in SHAPES), DOMAIN, "subsample")
-    torch.manual_seed(1)
-    model = MODELS[name]()
-    with torch.no_grad():  # so that the gradient owes as much to the spectral layers as to the rest
-        for parameter in model.parameters():
-            parameter.mul_(SPECTRAL_SIZE[name] if parameter.is_complex() else 1)
-    options = registry.load("nolab.points", "random", "points.scheme").Options(neval=None)
-    points = build_points("random", options, DOMAIN, 0, SHAPES, (parse_neval(None, "neval"),) * 3)
-    return GradientEngine(
-        in_double(model) if dtype == torch.float64 else model,
-        ResidentBatcher(levels, hierarchy, CPU, on_device=True),
-        points,
-        mse,
-        Units(torch.zeros(1, dtype=dtype), torch.ones(1, dtype=dtype)),
-        tuple(mode if isinstance(mode, Schedule) else Schedule.constant(mode) for mode in modes),
-        CPU,
-        scaler=torch.amp.GradScaler("cpu", init_scale=scale or 1.0, enabled=scale is not None),
-    )
-
-
-def gradient(engine, plan, share=0.0):
-    """The flat gradient of a plan in float64, complex parts as pairs, unscaled."""
-    engine.model.zero_grad(set_to_none=True)
-    engine.accumulate(plan, 0, share)
-    parts = [p.grad for p in engine.model.parameters() if p.grad is not None]
-    flat = torch.cat([(torch.view_as_real(g) if g.is_complex() else g).flatten().double() for g in parts])
-    return flat / engine.scaler.get_scale()
-
-
-def mean_over(level, indices=None):
-    indices = np.arange(N) if indices is None else indices
-    return (Term(level, indices, np.full(len(indices), 1 / len(indices))),)
+make_engine = partial(training_support.make_engine, dtype=torch.float32)
 
 
 def relative(a, b):
@@ -122,9 +51,9 @@ class TestGradient:
     @pytest.mark.parametrize("name", MODELS)
     @pytest.mark.parametrize("mode", CPU_MODES)
     def test_error_of_every_mode(self, mode, name):
-        exact = gradient(make_engine(("fp32",) * 3, name, torch.float64), mean_over(2))
+        exact = gradient(make_engine(("fp32",) * 3, model=name, dtype=torch.float64), mean_over(2))
         upper, lower, scale = BOUNDS[mode]
-        found = gradient(make_engine((mode,) * 3, name, scale=scale), mean_over(2))
+        found = gradient(make_engine((mode,) * 3, model=name, scale=scale), mean_over(2))
         assert lower < relative(found, exact) < upper[name]
 
     @pytest.mark.parametrize("mode", CPU_MODES)
@@ -366,7 +295,7 @@ class TestRuns:
         engine = make_engine((schedule,) * 3, scale=2.0**10)
         for share, mode in ((0.0, "half"), (0.49, "half"), (0.5, "fp32"), (1.0, "fp32")):
             expected = gradient(make_engine((mode,) * 3, scale=2.0**10), mean_over(2))
-            assert torch.equal(gradient(engine, mean_over(2), share), expected)
+            assert torch.equal(gradient(engine, mean_over(2), share=share), expected)
 
 
 class TestGuard:
@@ -404,36 +333,6 @@ class TestGuard:
             run_of(tiny, "precision=amp_fp16", "optimizer.lr=1e30", "budget.steps=40")
 
 
-def interrupt(monkeypatch, config, at, folder):
-    """Train until a signal arrives after step `at`; returns the run directory."""
-    request, original = StopRequest(), Trainer._step
-
-    @contextmanager
-    def signals():
-        yield request
-
-    def step(self, share):
-        original(self, share)
-        if self.progress.step == at:
-            request.signal = "SIGTERM"
-
-    with monkeypatch.context() as patch:
-        patch.setattr(train_module, "stop_on_signals", signals)
-        patch.setattr(Trainer, "_step", step)
-        with pytest.raises(Interrupted):
-            nolab.train(config)
-    (run_dir,) = (d for d in (folder / "outputs" / "train").iterdir() if not (d / "summary.json").exists())
-    return run_dir
-
-
-def same_bits(a, b):
-    if isinstance(a, dict):
-        return list(a) == list(b) and all(same_bits(a[key], b[key]) for key in a)
-    if isinstance(a, (list, tuple)):
-        return len(a) == len(b) and all(same_bits(x, y) for x, y in zip(a, b, strict=True))
-    return torch.equal(a, b) if torch.is_tensor(a) else a == b
-
-
 @pytest.mark.parametrize(
     ("precision", "at", "overflows"), [("mixed", 2, False), ("mixed", 2, True), ("schedule", 4, False)]
 )
@@ -447,7 +346,7 @@ def test_resumed_run_ends_with_the_same_bits(tiny, tmp_path, monkeypatch, precis
     steps = 8 if overflows else 6
     config = nolab.compose(tiny(f"precision={precision}", f"budget.steps={steps}", "optimizer.ema=0.9"))
     whole = nolab.train(config)
-    cut_dir = interrupt(monkeypatch, config, at, tmp_path)
+    cut_dir = interrupt(monkeypatch, config, at, tmp_path / "outputs")
     resumed = nolab.resume(cut_dir)
     for key in ("model", "optimizer", "scaler", "ema", "rng", "step", "samples", "best", "errors"):
         assert same_bits(whole.state[key], resumed.state[key]), key
@@ -469,7 +368,7 @@ def make_deeponet():
     return deeponet.build(options, spec(DOMAIN))
 
 
-OPTIMISED = {**MODELS, "deeponet": make_deeponet}
+OPTIMISED = {**{name: partial(build_operator, name) for name in MODELS}, "deeponet": make_deeponet}
 
 
 class TestOptimizer:

@@ -1,27 +1,15 @@
 """N steps = k steps + resume + N-k steps, bit for bit."""
 
 import json
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import torch
+from training_support import interrupt, same_bits
 
 import nolab
-from nolab.training import train as module
-from nolab.training.stopping import StopRequest
-from nolab.training.trainer import Interrupted, Trainer
 
 RUN = ("budget.steps=6", "evaluation.times=3", "scheduler=cosine", "optimizer.ema=0.9", "neval=20")
-
-
-def same_bits(a, b):
-    """Equal structure, equal tensors, bit for bit."""
-    if isinstance(a, dict):
-        return list(a) == list(b) and all(same_bits(a[key], b[key]) for key in a)
-    if isinstance(a, (list, tuple)):
-        return len(a) == len(b) and all(same_bits(x, y) for x, y in zip(a, b, strict=True))
-    return torch.equal(a, b) if torch.is_tensor(a) else a == b
 
 
 def state_of(run_dir):
@@ -32,31 +20,7 @@ def state_of(run_dir):
 def interrupted(monkeypatch, tmp_path):
     """Train until a signal arrives after step `at`; returns the run directory."""
 
-    def run(config, at):
-        request = StopRequest()
-
-        @contextmanager
-        def signals():
-            yield request
-
-        original = Trainer._step
-
-        def step(self, share):
-            original(self, share)
-            if self.progress.step == at:
-                request.signal = "SIGTERM"
-
-        with monkeypatch.context() as patch:
-            patch.setattr(module, "stop_on_signals", signals)
-            patch.setattr(Trainer, "_step", step)
-            with pytest.raises(Interrupted, match=f"SIGTERM at step {at}.*resume="):
-                nolab.train(config)
-        (run_dir,) = (
-            d for d in (tmp_path / "outputs" / "train").iterdir() if not (d / "summary.json").exists()
-        )
-        return run_dir
-
-    return run
+    return lambda config, at: interrupt(monkeypatch, config, at, tmp_path / "outputs")
 
 
 @pytest.mark.parametrize("at", [1, 2, 5])
