@@ -127,6 +127,7 @@ def prepare(config: RunConfig) -> Setup:
     hierarchy = build_hierarchy(
         config.hierarchy, source.domain, _finest(config.dataset, source), source.shapes(TRAIN)
     )
+    own = build_schedule(config.precision, device)  # grids beyond the hierarchy are evaluated in it
     precision = _precision(config, hierarchy, device)
     points = _points(config, hierarchy)
     estimators = registry.load("nolab.estimators", config.sampling.name, "sampling.estimator")
@@ -141,7 +142,7 @@ def prepare(config: RunConfig) -> Setup:
     model = build_model(config.model.name, config.model.options, spec, is_target=config.model.is_target)
     if config.checkpointing:
         set_checkpointing(model)
-    for mode in dict.fromkeys(mode for schedule in precision for mode in schedule.modes):
+    for mode in dict.fromkeys(mode for schedule in (own, *precision) for mode in schedule.modes):
         check_model(model, mode)
     for level in hierarchy.levels:
         # A model may say what a grid is too coarse for; the coarse level is used all the same.
@@ -189,9 +190,6 @@ def _finest(dataset: DatasetConfig, source: FieldSource) -> Shape:
 
 
 def _precision(config: RunConfig, hierarchy: Hierarchy, device: torch.device) -> tuple[Schedule, ...]:
-    build_schedule(
-        config.precision, device
-    )  # the run's own, in which grids beyond the hierarchy are evaluated
     where = "hierarchy.levels ({}): precision"
     return tuple(
         build_schedule(config.precision, device, level.precision, where.format(level.name))
