@@ -5,6 +5,7 @@ these classes, never the array index: that is what makes the levels of a hierarc
 and the same operator.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import inf, isclose, pi
@@ -162,6 +163,19 @@ def input_shape(shape: tuple[int, ...], input_axes: tuple[int, ...] | None) -> t
     if input_axes is None:
         return tuple(shape)
     return tuple(n if axis in input_axes else 1 for axis, n in enumerate(shape))
+
+
+def full_shape(size: int | Sequence[int], domain: "Domain", where: str) -> tuple[int, ...]:
+    """The grid that a size, or one size per axis, stands for.
+
+    Raises
+    ------
+    InputError : naming the key `where`: another number of sizes than axes.
+    """
+    shape = (size,) * domain.ndim if isinstance(size, int) else tuple(size)
+    if len(shape) != domain.ndim:
+        raise InputError(f"{where}: {len(shape)} sizes for a domain of {domain.ndim} axes: {list(shape)}")
+    return shape
 
 
 def shape_name(shape: tuple[int, ...]) -> str:

@@ -16,13 +16,17 @@ median of the paired ratios.
 import argparse
 import multiprocessing
 import warnings
+from functools import partial
 from statistics import median
 
 import numpy as np
 import torch
 from _measuring import alternate, median_ratio, write_result
-from torch.utils.data import DataLoader, Dataset
 
+from nolab.benchmark.counterparts import FULL, fourier
+from nolab.benchmark.fields import random_samples
+from nolab.benchmark.reference import ReferenceStep
+from nolab.benchmark.subject import STEPS
 from nolab.config import OptimizerOptions
 from nolab.data.batcher import ResidentBatcher
 from nolab.data.hierarchy import Hierarchy, Level
@@ -41,20 +45,7 @@ from nolab.training.gradient import GradientEngine
 from nolab.training.optimizer import build_optimizer
 
 warnings.simplefilter("ignore")  # neuraloperator's own, about its configuration
-N, STEPS = 128, 4
-
-
-class Pairs(Dataset):
-    """Samples in memory, as neuraloperator's Trainer takes them."""
-
-    def __init__(self, x: torch.Tensor, y: torch.Tensor) -> None:
-        self.x, self.y = x, y
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-    def __getitem__(self, i: int) -> dict[str, torch.Tensor]:
-        return {"x": self.x[i], "y": self.y[i]}
+N = 128
 
 
 def make_engine(shapes, placement, options, device):
@@ -89,21 +80,13 @@ def nolab_steps(engine, estimator, steps):
     return task
 
 
-def neuraloperator_steps(n_modes, n, batch, steps, device):
-    """A task: `steps` batches of neuraloperator's Trainer on its own FNO."""
-    from neuralop.losses import LpLoss
-    from neuralop.models import FNO
-    from neuralop.training import AdamW, Trainer
-
-    model = FNO(n_modes=(n_modes, n_modes), in_channels=1, out_channels=1, hidden_channels=32, n_layers=4)
-    x, y = torch.randn(2, steps * batch, 1, n, n).unbind()
-    loader = DataLoader(Pairs(x, y), batch_size=batch, shuffle=True)
-    trainer = Trainer(model=model.to(device), n_epochs=1, device=device, verbose=False)
-    trainer.regularizer = None
-    trainer.optimizer = AdamW(model.parameters(), lr=1e-3)
-    trainer.scheduler = torch.optim.lr_scheduler.ConstantLR(trainer.optimizer)
-    loss = LpLoss(d=2)
-    return lambda: trainer.train_one_epoch(0, loader, loss)
+def neuraloperator_steps(n_modes, n, batch, device):
+    """A task: STEPS batches of neuraloperator's Trainer on its own FNO."""
+    options = fno.Options(n_modes=n_modes, hidden_channels=32, n_layers=4)
+    spec = OperatorSpec(1, 1, Domain.unit(2, "nodal"), (n, n))
+    samples = random_samples(spec, (n, n), None, batch, 0)
+    build = partial(fourier, options, spec)
+    return ReferenceStep(build, FULL, samples, OptimizerOptions(lr=1e-3), device)
 
 
 class Worker:
@@ -134,12 +117,12 @@ def _work(pipe, build, arguments):
 
 
 def neuraloperator_as_it_comes(n_modes, n, batch, device):
-    return neuraloperator_steps(n_modes, n, batch, STEPS, device)
+    return neuraloperator_steps(n_modes, n, batch, device)
 
 
 def neuraloperator_keeping_memory(n_modes, n, batch, device):
     keep_freed_memory()
-    return neuraloperator_steps(n_modes, n, batch, STEPS, device)
+    return neuraloperator_steps(n_modes, n, batch, device)
 
 
 def nolab(discretization, placement, n_modes, n, batch, device):

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from nolab.errors import InputError
-from nolab.grid import Domain, shape_name
+from nolab.grid import Domain, full_shape, shape_name
 from nolab.precision import Mode, check_mode, check_model
 from nolab.schema import check, from_mapping
 
@@ -103,9 +103,7 @@ def _check_taken(mode: str, model: nn.Module, device: torch.device) -> None:
 
 
 def _shape(grid: int | list[int], where: str, domain: Domain) -> tuple[int, ...]:
-    shape = (grid,) * domain.ndim if isinstance(grid, int) else tuple(grid)
-    if len(shape) != domain.ndim:
-        raise InputError(f"{where}: {len(shape)} sizes for a domain of {domain.ndim} axes: {list(shape)}")
+    shape = full_shape(grid, domain, where)
     if min(shape) < 3:
         raise InputError(f"{where}: a grid needs at least 3 points per axis, got {shape_name(shape)}")
     return shape

@@ -8,7 +8,7 @@ from typing import Any
 from nolab.data.restriction import Restriction, restriction_matrix
 from nolab.data.source import Shape
 from nolab.errors import InputError
-from nolab.grid import Domain, shape_name
+from nolab.grid import Domain, full_shape, shape_name
 from nolab.points import NEval, parse_neval
 from nolab.schema import check, from_mapping
 
@@ -152,9 +152,7 @@ def _level(entry: Any, position: int, domain: Domain, finest: Shape) -> Level:
             )
         shape = tuple(m // options.stride + (n - m) for n, m in zip(finest, intervals, strict=True))
     else:
-        shape = (options.size,) * domain.ndim if isinstance(options.size, int) else tuple(options.size)
-    if len(shape) != domain.ndim:
-        raise InputError(f"{where}: {len(shape)} sizes for a domain of {domain.ndim} axes: {list(shape)}")
+        shape = full_shape(options.size, domain, where)
     if min(shape) < 3:
         raise InputError(f"{where}: a level needs at least 3 points per axis, got {shape_name(shape)}")
     neval = None if options.neval is None else parse_neval(options.neval, f"{where}.neval")

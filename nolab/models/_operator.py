@@ -161,4 +161,5 @@ def _per_axis(n_modes: tuple[int, ...] | int, ndim: int) -> tuple[int, ...]:
 
 
 def as_tuple(value: tuple | float) -> tuple:
+    """The values, or the one value, as a tuple."""
     return value if isinstance(value, tuple) else (value,)

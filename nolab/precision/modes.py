@@ -41,7 +41,7 @@ class Arithmetic:
     @property
     def is_spectral(self) -> bool:
         """Whether it asks spectral layers for less than float32."""
-        return set(self.spectral) != {torch.float32}
+        return SpectralPrecision(*self.spectral).is_reduced
 
 
 _HALF = torch.float16

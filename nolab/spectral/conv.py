@@ -23,12 +23,12 @@ from nolab.spectral.precision import (
     stabilise,
     stage_dtype,
 )
-from nolab.spectral.resample import resample_linear
+from nolab.spectral.resample import resample_linear, scaled_shape
 
 Discretization = Literal["consistent", "index"]
 Transform = Literal["auto", "fft", "matmul"]
 Implementation = Literal["factorized", "reconstructed"]
-_FACTORIZATIONS = ("dense", "tucker", "cp", "tt")
+FACTORIZATIONS = ("dense", "tucker", "cp", "tt")
 
 
 class SpectralConv(SpectralLayer, NeuralopSpectralConv):
@@ -151,7 +151,7 @@ class SpectralConv(SpectralLayer, NeuralopSpectralConv):
         ------
         InputError : reduced precision where the transform was fixed to the FFT.
         """
-        shape = self._output_shape(x, output_shape)
+        shape = scaled_shape(x, output_shape, self.resolution_scaling_factor)
         modes = self._modes(tuple(x.shape[2:]), shape)
         precision = current()
         if precision.is_reduced and self.half_obstacle:
@@ -159,8 +159,10 @@ class SpectralConv(SpectralLayer, NeuralopSpectralConv):
         by_products = precision.is_reduced or self._takes_products(x, modes)
         with torch.autocast(x.device.type, enabled=False):
             field, factor = stabilise(x, precision)
-            apply = self._by_products if by_products else self._by_fft
-            out = apply(field, modes, shape, precision, factor)
+            if by_products:
+                out = self._by_products(field, modes, shape, precision, factor)
+            else:
+                out = self._by_fft(field, modes, shape)
             return restore(out, factor, self.bias, x.dtype)
 
     @property
@@ -175,7 +177,7 @@ class SpectralConv(SpectralLayer, NeuralopSpectralConv):
 
         Multilinear on true coordinates if consistent, neuraloperator's ``resample`` if index.
         """
-        shape = self._output_shape(x, output_shape)
+        shape = scaled_shape(x, output_shape, self.resolution_scaling_factor)
         if tuple(x.shape[2:]) == shape:
             return x
         if self.discretization == "index":
@@ -185,16 +187,9 @@ class SpectralConv(SpectralLayer, NeuralopSpectralConv):
     def extra_repr(self) -> str:
         return f"discretization={self.discretization}, periods={self.periods}, transform={self._path}"
 
-    def _by_fft(
-        self,
-        x: Tensor,
-        modes: tuple[AxisModes, ...],
-        shape: tuple[int, ...],
-        precision: SpectralPrecision,
-        factor: Factor | None,
-    ) -> Tensor:
+    def _by_fft(self, x: Tensor, modes: tuple[AxisModes, ...], shape: tuple[int, ...]) -> Tensor:
         coefficients = fft.analyse(x, self.axes, modes)  # (B, C, *K)
-        pairs = self._mix(torch.view_as_real(coefficients), modes, factor)  # (B, O, *K, 2)
+        pairs = self._mix(torch.view_as_real(coefficients), modes)  # (B, O, *K, 2)
         coefficients = torch.view_as_complex(pairs.contiguous())
         coefficients = fft.shift_cells(coefficients, self.axes, modes, tuple(x.shape[2:]), shape)
         return fft.synthesise(coefficients, self.axes, modes, shape).contiguous()
@@ -212,7 +207,7 @@ class SpectralConv(SpectralLayer, NeuralopSpectralConv):
         pairs = pairs.to(stage_dtype(precision.synthesis, x))
         return products.synthesise(pairs, self.axes, modes, self.periods, shape)
 
-    def _mix(self, pairs: Tensor, modes: tuple[AxisModes, ...], factor: Factor | None) -> Tensor:
+    def _mix(self, pairs: Tensor, modes: tuple[AxisModes, ...], factor: Factor | None = None) -> Tensor:
         return mix(
             pairs,
             self.weight,
@@ -232,12 +227,6 @@ class SpectralConv(SpectralLayer, NeuralopSpectralConv):
         limit = most_modes(x.device, dtype, self.order, max(x.shape[2:]))
         # Along the last axis half of the modes follow from the other half.
         return max([*(m.count for m in modes[:-1]), 2 * (modes[-1].count - 1)]) <= limit
-
-    def _output_shape(self, x: Tensor, asked: tuple[int, ...] | None) -> tuple[int, ...]:
-        if asked is not None:
-            return tuple(asked)
-        scaling = self.resolution_scaling_factor or (1,) * self.order
-        return tuple(round(n * factor) for n, factor in zip(x.shape[2:], scaling, strict=True))
 
     def clipped(self, shape: tuple[int, ...]) -> str | None:
         """What a grid of `shape` can't carry: ``"7x4 of 12x7 modes"``, or None if it carries all."""
@@ -269,7 +258,7 @@ def _check_modes(
         ("transform", transform, get_args(Transform)),
         ("contraction", contraction, get_args(Order)),
         ("implementation", implementation, get_args(Implementation)),
-        ("factorization", (factorization or "dense").lower(), _FACTORIZATIONS),
+        ("factorization", (factorization or "dense").lower(), FACTORIZATIONS),
     ):
         if value not in allowed:
             raise unknown(name, value, allowed)

@@ -1,10 +1,22 @@
 """The same field at another number of points of the same domain."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from nolab.grid import Axis
 from nolab.spectral.constants import constant
+
+
+def scaled_shape(
+    x: Tensor, asked: tuple[int, ...] | None, scaling: Sequence[float] | None
+) -> tuple[int, ...]:
+    """Points per axis of a layer's output: those that are asked for, else the input's (B, C, *S), scaled."""
+    if asked is not None:
+        return tuple(asked)
+    shape = tuple(x.shape[2:])
+    return shape if not scaling else tuple(round(n * s) for n, s in zip(shape, scaling, strict=True))
 
 
 def resample_linear(x: Tensor, axes: tuple[Axis, ...], shape: tuple[int, ...]) -> Tensor:

@@ -12,13 +12,11 @@ from torch import Tensor, nn
 from nolab.errors import InputError, unknown
 from nolab.grid import Domain
 from nolab.spectral.contraction import mix
-from nolab.spectral.conv import Implementation
+from nolab.spectral.conv import FACTORIZATIONS, Implementation
 from nolab.spectral.modes import AxisModes
 from nolab.spectral.precision import Factor, SpectralLayer, current, restore, stabilise, stage_dtype
-from nolab.spectral.resample import resample_linear
+from nolab.spectral.resample import resample_linear, scaled_shape
 from nolab.spectral.sphere import analyse, carried, synthesise
-
-_FACTORIZATIONS = ("dense", "tucker", "cp", "tt")
 
 
 class SphericalConv(SpectralLayer, BaseSpectralConv):
@@ -127,7 +125,7 @@ class SphericalConv(SpectralLayer, BaseSpectralConv):
         (B, out_channels, *output_shape), in the dtype of x. Computed in the types that
         :func:`nolab.spectral.precision.current` names, whatever autocast asks.
         """
-        shape = self._output_shape(x, output_shape)
+        shape = scaled_shape(x, output_shape, self.resolution_scaling_factor)
         degrees, orders = self._modes(tuple(x.shape[2:]), shape)
         precision = current()
         with torch.autocast(x.device.type, enabled=False):
@@ -139,7 +137,7 @@ class SphericalConv(SpectralLayer, BaseSpectralConv):
 
     def transform(self, x: Tensor, output_shape: tuple[int, int] | None = None) -> Tensor:
         """Resample a skip connection's field (B, C, *S) to the grid of the output, bilinearly in θ and φ."""
-        shape = self._output_shape(x, output_shape)
+        shape = scaled_shape(x, output_shape, self.resolution_scaling_factor)
         return x if tuple(x.shape[2:]) == shape else resample_linear(x, Domain.sphere().axes, shape)
 
     def clipped(self, shape: tuple[int, int]) -> str | None:
@@ -173,12 +171,6 @@ class SphericalConv(SpectralLayer, BaseSpectralConv):
         degrees = min(limit[0] for limit in limits)
         return degrees, min(degrees, *(limit[1] for limit in limits))
 
-    def _output_shape(self, x: Tensor, asked: tuple[int, int] | None) -> tuple[int, int]:
-        if asked is not None:
-            return tuple(asked)
-        scaling = self.resolution_scaling_factor or (1, 1)
-        return tuple(round(n * factor) for n, factor in zip(x.shape[2:], scaling, strict=True))
-
 
 def _check(
     n_modes: int | Sequence[int], unequal: bool, factorization: str | None, implementation: str
@@ -191,7 +183,7 @@ def _check(
     if unequal:
         raise InputError("separable: must have as many output as input channels; use separable=False")
     kind = (factorization or "dense").lower().removeprefix("complex")
-    if kind not in _FACTORIZATIONS:
-        raise unknown("factorization", factorization, _FACTORIZATIONS)
+    if kind not in FACTORIZATIONS:
+        raise unknown("factorization", factorization, FACTORIZATIONS)
     if implementation not in get_args(Implementation):
         raise unknown("implementation", implementation, get_args(Implementation))
