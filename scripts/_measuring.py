@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 import nolab
 from nolab.config import validate
 from nolab.runs import Run
-from nolab.tracking.run_directory import environment
+from nolab.tracking.environment import environment
 from nolab.training.costs import timed
 from nolab.training.optimizer import build_optimizer
 from nolab.training.setup import Setup, prepare

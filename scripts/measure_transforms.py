@@ -20,7 +20,7 @@ import nolab.spectral
 from nolab.device import keep_freed_memory
 from nolab.grid import Domain
 from nolab.spectral import SpectralConv
-from nolab.tracking.run_directory import environment
+from nolab.tracking.environment import environment
 
 SIZES = {1: (64, 256, 1024), 2: (16, 32, 64, 128, 256), 3: (16, 32)}
 POINTS = 2**16  # of a batch

@@ -10,7 +10,8 @@ from typing import Any
 
 from nolab.benchmark.picture import draw
 from nolab.benchmark.rows import Row
-from nolab.tracking.run_directory import create_run_directory, environment, write_json, write_text
+from nolab.tracking.environment import environment
+from nolab.tracking.run_directory import create_run_directory, write_json, write_text
 from nolab.training.setup import Setup
 
 COLUMNS = [

@@ -38,7 +38,7 @@ def _describe_choices() -> int:
     from nolab import registry
     from nolab.device import choose_device
     from nolab.explain import group_choices
-    from nolab.tracking.run_directory import device_name, package_versions
+    from nolab.tracking.environment import device_name, package_versions
 
     print_table(["group", "choices"], [[g, ", ".join(c)] for g, c in group_choices().items()], sys.stdout)
     print(f"problems that nolab generates: {', '.join(registry.names('nolab.problems'))}")

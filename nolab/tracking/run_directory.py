@@ -1,17 +1,11 @@
-"""The run directory: unique, complete without W&B, never half-written."""
+"""The run directory: unique, complete without W&B, never half-written. Knows no PyTorch."""
 
 import json
 import os
-import platform
 import secrets
-import subprocess
-import sys
 import time
-from importlib import metadata
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from nolab.errors import InputError
 
@@ -21,8 +15,6 @@ METRICS = "metrics.jsonl"
 SUMMARY = "summary.json"
 CHECKPOINTS = "checkpoints"
 PLOTS = "plots"
-
-_PACKAGES = ("nolab", "torch", "neuraloperator", "hydra-core", "omegaconf", "numpy", "h5py", "wandb")
 
 
 def create_run_directory(output_dir: Path, name: str) -> Path:
@@ -68,52 +60,3 @@ def finite(data: Any) -> Any:
     if isinstance(data, float) and (data != data or data in (float("inf"), float("-inf"))):
         return None
     return data
-
-
-def environment(device: torch.device) -> dict[str, Any]:
-    """Versions, device, command and git state: how the result was obtained."""
-    return {
-        "command": sys.argv,
-        "cwd": os.getcwd(),
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "device": device_name(device),
-        "threads": torch.get_num_threads(),
-        "packages": package_versions(),
-        "cuda": torch.version.cuda,
-        "git": _git_state(),
-        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-    }
-
-
-def device_name(device: torch.device) -> str:
-    """The device in words, e.g. ``cpu (2 cores)`` or ``cuda:0 (NVIDIA H200)``."""
-    if device.type == "cuda":
-        return f"{device} ({torch.cuda.get_device_name(device)})"
-    return f"{device} ({os.cpu_count()} cores)"
-
-
-def package_versions() -> dict[str, str | None]:
-    """Versions of nolab and of what its results depend on."""
-    return {name: _version(name) for name in _PACKAGES}
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def _git_state() -> dict[str, Any] | None:
-    """Commit and cleanliness of the working directory's repository, None outside of one."""
-    try:
-        commit, status = (
-            subprocess.run(
-                ["git", *args], capture_output=True, text=True, timeout=5, check=True
-            ).stdout.strip()
-            for args in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return {"commit": commit, "dirty": bool(status)}

@@ -17,6 +17,7 @@ from nolab.errors import InputError
 from nolab.precision import arithmetic
 from nolab.runs import Run, read_config, refuse_code
 from nolab.tracking import run_directory as folder
+from nolab.tracking.environment import environment
 from nolab.tracking.figures import plot_predictions
 from nolab.tracking.progress import ProgressView
 from nolab.tracking.sinks import FileSink, Record, Sink, WandbSink
@@ -52,7 +53,7 @@ def train(config: DictConfig, *, group: str | None = None) -> Run:
     data = setup.load()
     run_dir = folder.create_run_directory(Path(checked.output_dir), checked.name)
     _write_config(run_dir, plain)
-    folder.write_json(run_dir / folder.ENVIRONMENT, folder.environment(setup.device))
+    folder.write_json(run_dir / folder.ENVIRONMENT, environment(setup.device))
     return _run(run_dir, setup, data, plain, group)
 
 

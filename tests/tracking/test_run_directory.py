@@ -4,10 +4,9 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-import torch
 
 from nolab.errors import InputError
-from nolab.tracking.run_directory import create_run_directory, environment, finite, write_json
+from nolab.tracking.run_directory import create_run_directory, finite, write_json
 
 
 def test_many_runs_in_one_second_never_share_a_folder(tmp_path):
@@ -28,10 +27,3 @@ def test_json_knows_no_nan(tmp_path):
     assert json.loads((tmp_path / "a.json").read_text()) == {"x": None, "y": [None, 1.5], "z": None}
     assert list(tmp_path.iterdir()) == [tmp_path / "a.json"]
     assert finite(2) == 2
-
-
-def test_environment_says_how_a_result_was_obtained():
-    record = environment(torch.device("cpu"))
-    assert {"command", "python", "device", "threads", "packages", "git", "started"} <= set(record)
-    assert record["packages"]["torch"] == torch.__version__
-    json.dumps(record)

@@ -1,0 +1,1 @@
+"""Runs on disk -> Pareto front, tables, plots, report, W&B workspace. Knows no PyTorch."""

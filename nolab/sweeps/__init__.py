@@ -1,0 +1,1 @@
+"""Many jobs as one: which are finished, which go on, who runs what."""
