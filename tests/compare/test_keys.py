@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from compare.compare_support import make_run
+from compare_support import make_run
 
 from nolab.compare.keys import check_key, matching, text, value, varying
 from nolab.compare.records import read_runs

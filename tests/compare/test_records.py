@@ -1,12 +1,13 @@
 """Runs are read from their files, whatever state those are in."""
 
 import math
+import re
 import subprocess
 import sys
 import time
 
 import pytest
-from compare.compare_support import make_run
+from compare_support import make_run
 
 from nolab.compare.records import read_runs
 from nolab.errors import InputError
@@ -60,7 +61,7 @@ def test_what_can_not_be_read_is_skipped_by_name(tmp_path, file, content, reason
     assert [run.name for run in reading.runs] == ["good"]
     (skipped,) = reading.skipped
     assert skipped.path == bad
-    assert __import__("re").match(reason, skipped.reason)
+    assert re.match(reason, skipped.reason)
 
 
 def test_a_curve_leaves_out_what_a_kill_cut_off(tmp_path):
