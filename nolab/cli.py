@@ -12,6 +12,8 @@ COMMANDS = {
     "generate": "make a data set's store ahead of training: Hydra overrides",
     "bench": "time, memory and errors of each precision on this machine: Hydra overrides",
     "evaluate": "errors of a finished run, also on grids finer than it was trained on",
+    "pareto": "the Pareto front of finished runs: table, figures, time to target, speed-ups",
+    "report": "one HTML page to compare finished runs, or a W&B workspace",
     "predict": "apply a finished run's model to inputs in a file",
     "info": "what can be chosen, what a config would do, what a data file holds",
 }
@@ -25,7 +27,8 @@ Usage: nolab COMMAND ...
 Start here:
   nolab train                                   the default run: Darcy flow, FNO, nested MLMC
   nolab train sampling=fine budget.seconds=60   choose groups and set keys
-  nolab train -m delta=1,2,4 seed=0,1,2         a sweep
+  nolab train -m delta=1,2,4 seed=0,1,2         a sweep; the same command again goes on where it stopped
+  nolab pareto outputs/train                    error against cost of its runs
   nolab train --help                            every group and its choices
   nolab train --cfg job delta=4                 the composed config, without running it
 

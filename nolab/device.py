@@ -4,10 +4,25 @@ import ctypes
 import os
 import platform
 import re
+from collections.abc import Callable
 
 import torch
 
 from nolab.errors import InputError
+
+_auto_cuda: int | None = None  # the GPU that `auto` takes in this process
+
+
+def prefer_gpu(choose: Callable[[int], int]) -> None:
+    """Settle, once, which GPU `device=auto` takes in this process, where there is more than one.
+
+    Parameters
+    ----------
+    choose : from the number of GPUs to the index of one.
+    """
+    global _auto_cuda
+    if _auto_cuda is None and torch.cuda.is_available() and torch.cuda.device_count() > 1:
+        _auto_cuda = choose(torch.cuda.device_count())
 
 
 def choose_device(name: str) -> torch.device:
@@ -18,7 +33,7 @@ def choose_device(name: str) -> torch.device:
     InputError : the name is none of these, or there is no such device.
     """
     if name == "auto":
-        return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+        return torch.device("cuda", _auto_cuda or 0) if torch.cuda.is_available() else torch.device("cpu")
     if name == "cpu":
         return torch.device("cpu")
     match = re.fullmatch(r"cuda(?::(\d+))?", name)

@@ -31,6 +31,8 @@ def explain(error: Exception, config_name: str = "config") -> InputError:
     text = str(error).strip()
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, choice = str(error.missing_cfg_file).rpartition("/")
+        if group == "hydra/launcher" and choice.startswith(("joblib", "submitit")):
+            return InputError(f"hydra/launcher={choice}: not installed; pip install 'nolab[launchers]'")
         return unknown(group or "config", choice, error.options or [])
     if isinstance(error, OverrideParseException):
         return InputError(

@@ -4,55 +4,54 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import hydra
 from omegaconf import DictConfig
 
-from nolab.errors import InputError, RunFailure
+from nolab.commands._sweep import run_sweep, without_job
 from nolab.explain import explained
+from nolab.sweeps.job import Job
 
 Task = Callable[[DictConfig], None]
+Work = Callable[[DictConfig, Job], None]
 
 
-def run_under_hydra(command: str, task: Task, arguments: Sequence[str], config_name: str = "config") -> int:
-    """Compose the config from `arguments` and call `task` with it, once per job of a sweep.
+def run_under_hydra(
+    command: str,
+    task: Task,
+    arguments: Sequence[str],
+    config_name: str = "config",
+    work: Work | None = None,
+) -> int:
+    """Compose the config from `arguments` and call `task` with it, or `work` once per job of a sweep.
 
-    In a sweep a job that fails does not stop the others; the failures are named at the end.
+    Both are functions of a module: launchers send them to other processes.
 
     Parameters
     ----------
     config_name : the primary config, a file of conf/.
+    work : of one job of a sweep; None: the task.
 
     Returns
     -------
     Exit code: 0, or of the worst failure of a sweep (a single run raises instead).
     """
     _show_log_messages()
-    failures: list[tuple[list[str], Exception]] = []
-    sweep = any(a in ("-m", "--multirun") for a in arguments)
-
-    def guarded(config: DictConfig) -> None:
-        if not sweep:
-            task(config)
-            return
-        from hydra.core.hydra_config import HydraConfig
-
-        overrides = list(HydraConfig.get().overrides.task)
-        print(f"job {HydraConfig.get().job.num}: {' '.join(overrides)}", file=sys.stderr, flush=True)
-        try:
-            task(config)
-        except (InputError, RunFailure) as error:
-            print(f"nolab: {error}", file=sys.stderr, flush=True)
-            failures.append((overrides, error))
-
     # Hydra would print its own message and exit; with this it raises, and we explain.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     sys.argv = [f"nolab {command}", *arguments]
-    with explained(config_name):
-        hydra.main(version_base="1.3", config_path="pkg://nolab.conf", config_name=config_name)(guarded)()
-    for overrides, error in failures:
-        print(f"failed: {' '.join(overrides)}: {str(error).splitlines()[0]}", file=sys.stderr)
-    return max((2 if isinstance(error, InputError) else 1 for _, error in failures), default=0)
+
+    def run(function: Task) -> None:
+        with explained(config_name):
+            hydra.main(version_base="1.3", config_path="pkg://nolab.conf", config_name=config_name)(
+                function
+            )()
+
+    if any(a in ("-m", "--multirun") for a in arguments):
+        return run_sweep(run, work or partial(without_job, task), arguments)
+    run(task)
+    return 0
 
 
 def _show_log_messages() -> None:

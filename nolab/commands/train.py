@@ -4,29 +4,63 @@ import sys
 from collections.abc import Sequence
 
 from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from nolab.commands._hydra import run_under_hydra
 from nolab.commands._tables import print_table
+from nolab.sweeps.job import Job
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Exit code of `nolab train`; the last line on stdout is the run directory."""
-    return run_under_hydra("train", _train, arguments)
+    """Exit code of `nolab train`; the last line on stdout is the run directory, or the sweep's folder."""
+    return run_under_hydra("train", _train, arguments, work=_train_job)
 
 
 def _train(config: DictConfig) -> None:
     from nolab.training.train import resume, train
 
-    hydra = HydraConfig.get()
+    overrides = [str(override) for override in HydraConfig.get().overrides.task]
     if config.resume:
-        run = resume(config.resume, list(hydra.overrides.task), trust=config.trust is True)
+        run = resume(config.resume, overrides, trust=config.trust is True)
     else:
-        group = hydra.sweep.dir.rstrip("/").rsplit("/", 1)[-1] if hydra.mode is RunMode.MULTIRUN else None
-        run = train(config, group=group)
+        run = train(config, overrides=overrides)
     _report(run.summary)
     print(run.path, flush=True)
+
+
+def _train_job(config: DictConfig, job: Job) -> None:
+    """One job of a sweep: finished ones are left alone, interrupted ones go on."""
+    from nolab.config import validate
+    from nolab.device import prefer_gpu
+    from nolab.errors import InputError
+    from nolab.runs import Run
+    from nolab.sweeps.claims import claim
+    from nolab.sweeps.gpus import take_gpu
+    from nolab.training.train import resume, train
+    from nolab.training.trainer import Interrupted
+
+    if config.resume:
+        raise InputError("resume: a run goes on by itself, without -m; a sweep goes on by its own command")
+    plain = OmegaConf.to_container(config, resolve=True)
+    validate(plain)
+    prefer_gpu(take_gpu)
+    with claim(plain) as claimed:
+        job.uses(claimed.run_dir)
+        if claimed.finished:
+            job.end("skipped", Run(claimed.run_dir).summary)
+            return
+        try:
+            if claimed.resumable:
+                # Its config is this job's own: what code it names is what the user has just asked for.
+                run = resume(claimed.run_dir, trust=True, view=job)
+            else:
+                run = train(
+                    config, run_dir=claimed.run_dir, overrides=job.overrides, sweep=job.sweep, view=job
+                )
+        except Interrupted as error:
+            raise KeyboardInterrupt(str(error)) from error  # the signal was meant for the whole sweep
+        job.end("finished", run.summary)
+        _report(run.summary)
 
 
 def _report(summary: dict) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from nolab.errors import InputError
+from nolab.sweeps.attempt import FOLDER, runs_of
 from nolab.tracking.run_directory import CONFIG, ENVIRONMENT, METRICS, SUMMARY
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's reads ten times as fast
@@ -47,16 +48,20 @@ class RunRecord:
 
     def figure(self, name: str) -> float:
         """A figure of the summary, NaN where the run has none (JSON null: it was not finite)."""
-        return _number(self.summary.get(name))
+        return number(self.summary.get(name))
 
     @cached_property
     def metrics(self) -> list[dict[str, Any]]:
         """Records of `metrics.jsonl` in order; lines that a kill cut off are left out."""
         return list(_lines(self.path / METRICS))
 
+    def records(self, figure: str) -> Iterator[dict[str, Any]]:
+        """Records of `metrics.jsonl` that hold a figure; the other lines are read, and not parsed."""
+        return (record for record in _lines(self.path / METRICS, f'"{figure}"') if figure in record)
+
     def curve(self, x: str, y: str) -> list[tuple[float, float]]:
         """Points (x, y) of the records that hold both figures, in order; y may be NaN."""
-        return [(_number(r[x]), _number(r[y])) for r in self.metrics if x in r and y in r]
+        return [(number(r[x]), number(r[y])) for r in self.metrics if x in r and y in r]
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ class Reading:
 
 
 def read_runs(paths: Sequence[str | Path]) -> Reading:
-    """Every finished run in `paths`, each a run directory or a folder that holds some at any depth.
+    """Every finished run in `paths`: run directories, folders that hold some at any depth, or sweeps' folders.
 
     Unfinished and damaged runs are skipped by name.
 
@@ -100,12 +105,17 @@ def _run_directories(paths: Iterable[str | Path]) -> list[Path]:
     for path in map(Path, paths):
         if not path.is_dir():
             raise InputError(f"{path}: no such folder")
-        for folder, folders, files in os.walk(path):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            if CONFIG in files:
-                found.setdefault(Path(folder).resolve(), Path(folder))
-                folders.clear()
+        for run in runs_of(path) if FOLDER in path.parts else _below(path):
+            found.setdefault(run.resolve(), run)
     return list(found.values())
+
+
+def _below(path: Path) -> Iterator[Path]:
+    for folder, folders, files in os.walk(path):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        if CONFIG in files:
+            folders.clear()
+            yield Path(folder)
 
 
 def _read(path: Path) -> RunRecord:
@@ -131,12 +141,14 @@ def _first_line(error: Exception) -> str:
     return (str(error) or type(error).__name__).splitlines()[0]
 
 
-def _lines(file: Path) -> Iterator[dict[str, Any]]:
+def _lines(file: Path, holding: str = "") -> Iterator[dict[str, Any]]:
     try:
         lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return
     for line in lines:
+        if holding not in line:
+            continue
         try:
             record = json.loads(line)
         except (ValueError, RecursionError):
@@ -153,7 +165,8 @@ def _flat(node: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]
             yield f"{prefix}{key}", value
 
 
-def _number(value: Any) -> float:
+def number(value: Any) -> float:
+    """A JSON value as a figure; NaN for null, a boolean, text or an infinity."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return nan
     return float(value) if isfinite(value) else nan

@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from rich.console import Console
 from rich.live import Live
@@ -33,8 +34,19 @@ class Status:
     seconds_left: float | None
 
 
+class View(Protocol):
+    """Shows :class:`Status`; a context manager."""
+
+    def __enter__(self) -> "View": ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def show(self, status: Status, *, force: bool = False) -> None:
+        """Show `status`, unless it is too soon and not forced."""
+
+
 class ProgressView:
-    """Shows :class:`Status`; use as a context manager."""
+    """A :class:`View` on stderr."""
 
     def __init__(self) -> None:
         self._console = Console(file=sys.stderr)

@@ -1,5 +1,6 @@
 """`train` and `resume`: from a config to a finished run directory."""
 
+import json
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from nolab.runs import Run, read_config, refuse_code
 from nolab.tracking import run_directory as folder
 from nolab.tracking.environment import environment
 from nolab.tracking.figures import plot_predictions
-from nolab.tracking.progress import ProgressView
+from nolab.tracking.progress import ProgressView, View
 from nolab.tracking.sinks import FileSink, Record, Sink, WandbSink
 from nolab.training.budget import Budget
 from nolab.training.checkpoint import load_checkpoint
@@ -34,12 +35,22 @@ RESUMABLE = ("budget", "tracking", "device", "data_dir", "evaluation")
 """Keys that may change when a run is resumed; everything else stays as it was."""
 
 
-def train(config: DictConfig, *, group: str | None = None) -> Run:
+def train(
+    config: DictConfig,
+    *,
+    run_dir: Path | None = None,
+    overrides: Sequence[str] | None = None,
+    sweep: str | None = None,
+    view: View | None = None,
+) -> Run:
     """Train as `config` (see :func:`nolab.compose`) says and return the finished run.
 
     Parameters
     ----------
-    group : id of the sweep that the run belongs to, W&B's group.
+    run_dir : an existing folder that is to be the run directory; None makes a new one.
+    overrides : what tells `config` from the default, recorded so that the run can be repeated.
+    sweep : id of the sweep that the run belongs to, W&B's group.
+    view : shows the progress; None shows it on stderr.
 
     Raises
     ------
@@ -51,19 +62,27 @@ def train(config: DictConfig, *, group: str | None = None) -> Run:
     checked, plain = _checked(config)
     setup = prepare(checked)
     data = setup.load()
-    run_dir = folder.create_run_directory(Path(checked.output_dir), checked.name)
+    run_dir = run_dir or folder.create_run_directory(Path(checked.output_dir), checked.name)
     _write_config(run_dir, plain)
-    folder.write_json(run_dir / folder.ENVIRONMENT, environment(setup.device))
-    return _run(run_dir, setup, data, plain, group)
+    origin = {"overrides": None if overrides is None else list(overrides), "sweep": sweep}
+    folder.write_json(run_dir / folder.ENVIRONMENT, {**environment(setup.device), **origin})
+    return _run(run_dir, setup, data, plain, sweep, view or ProgressView())
 
 
-def resume(run_dir: str | Path, overrides: Sequence[str] = (), *, trust: bool = False) -> Run:
+def resume(
+    run_dir: str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    trust: bool = False,
+    view: View | None = None,
+) -> Run:
     """Go on with an unfinished run from its last checkpoint, in the same directory.
 
     Parameters
     ----------
     overrides : Hydra overrides of the keys in :data:`RESUMABLE`, e.g. a longer budget.
     trust : allow the run's config to name Python code (`_target_`). Only for runs of your own.
+    view : shows the progress; None shows it on stderr.
 
     Raises
     ------
@@ -76,7 +95,8 @@ def resume(run_dir: str | Path, overrides: Sequence[str] = (), *, trust: bool = 
     checked, plain = _checked(config)
     state = load_checkpoint(path / folder.CHECKPOINTS / "last.pt")
     setup = prepare(checked)
-    if not _something_left(checked, state, setup):
+    finished = (path / folder.SUMMARY).is_file()  # else it ended between its last step and its summary
+    if finished and not _something_left(checked, state, setup):
         raise InputError(
             f"resume: {path} is finished at step {state['step']}; to train on, raise its budget, "
             f"e.g. budget.steps={2 * state['step']}"
@@ -84,7 +104,7 @@ def resume(run_dir: str | Path, overrides: Sequence[str] = (), *, trust: bool = 
     data = setup.load()
     _write_config(path, plain)
     log.info("resuming %s at step %d", path, state["step"])
-    return _run(path, setup, data, plain, None, state)
+    return _run(path, setup, data, plain, _sweep_of(path), view or ProgressView(), state)
 
 
 def _run(
@@ -92,16 +112,17 @@ def _run(
     setup: Setup,
     data: Data,
     plain: dict[str, Any],
-    group: str | None,
+    sweep: str | None,
+    view: View,
     state: dict[str, Any] | None = None,
 ) -> Run:
     config = setup.config
     log.info("run directory: %s", run_dir)
-    with _sinks(run_dir, config, plain, group, state) as sinks:
+    with _sinks(run_dir, config, plain, sweep, state) as sinks:
         try:
             trainer = Trainer(setup, data, sinks, run_dir / folder.CHECKPOINTS, state)
             (run_dir / folder.SUMMARY).unlink(missing_ok=True)  # a finished run that trains on is unfinished
-            with stop_on_signals() as stop, ProgressView() as view:
+            with stop_on_signals() as stop, view:
                 trainer.fit(stop, view)
                 view.show(trainer.status(1.0), force=True)
         except Interrupted as error:
@@ -117,7 +138,7 @@ def _run(
 
 @contextmanager
 def _sinks(
-    run_dir: Path, config: RunConfig, plain: dict[str, Any], group: str | None, state: dict[str, Any] | None
+    run_dir: Path, config: RunConfig, plain: dict[str, Any], sweep: str | None, state: dict[str, Any] | None
 ) -> Iterator[list[Sink]]:
     """The run's sinks; when the block fails they are told that the run did not finish."""
     sinks: list[Sink] = [FileSink(run_dir, 0 if state is None else int(state["step"]))]
@@ -129,7 +150,7 @@ def _sinks(
                 plain,
                 project=tracking.project,
                 entity=tracking.entity,
-                group=tracking.group or group,
+                group=tracking.group or sweep,
             )
         )
     try:
@@ -199,6 +220,13 @@ def _checked(config: DictConfig) -> tuple[RunConfig, dict[str, Any]]:
 
 def _write_config(run_dir: Path, plain: dict[str, Any]) -> None:
     folder.write_text(run_dir / folder.CONFIG, OmegaConf.to_yaml({**plain, "resume": None, "trust": False}))
+
+
+def _sweep_of(run_dir: Path) -> str | None:
+    try:
+        return json.loads((run_dir / folder.ENVIRONMENT).read_text(encoding="utf-8"))["sweep"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _overridden(config: DictConfig, overrides: Sequence[str]) -> DictConfig:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from nolab.errors import InputError, RunFailure
 from nolab.metrics.resources import EnergyMeter, peak_memory_gib, reset_peak_memory
 from nolab.plan import Plan
-from nolab.tracking.progress import ProgressView, Status
+from nolab.tracking.progress import Status, View
 from nolab.tracking.sinks import Record, Sink
 from nolab.training.budget import Budget
 from nolab.training.checkpoint import save_checkpoint
@@ -98,7 +98,7 @@ class Trainer:
         """Share of the budget that is used."""
         return self.budget.progress(self.progress.step, self.clock.seconds("train"))
 
-    def fit(self, stop: StopRequest, view: ProgressView) -> None:
+    def fit(self, stop: StopRequest, view: View) -> None:
         """Train until the budget ends or the target error is reached.
 
         Raises
@@ -121,7 +121,7 @@ class Trainer:
                 self.save("failed.pt")
                 raise NonFiniteLoss(f"{error}. State saved in {self.checkpoints / 'failed.pt'}") from None
 
-    def _loop(self, stop: StopRequest, view: ProgressView) -> None:
+    def _loop(self, stop: StopRequest, view: View) -> None:
         share = self.share
         while share < 1.0 and not self._reached():
             self._step(share)
@@ -265,7 +265,7 @@ class Trainer:
     def _wall(self) -> float:
         return sum(self.clock.state_dict().values())
 
-    def _show(self, view: ProgressView, share: float) -> None:
+    def _show(self, view: View, share: float) -> None:
         if self._wall() - self._shown_at < _SECONDS_BETWEEN_STATUS:
             return
         self._shown_at = self._wall()
