@@ -1,18 +1,20 @@
 """nolab: train neural operators for less.
 
-The same power as the command line, for notebooks: ``compose``, ``train``, ``resume``, ``load_run``.
+The same power as the command line, for notebooks: ``compose``, ``train``, ``resume``, ``load_run``,
+``pareto_front``.
 """
 
 import importlib
 from typing import Any
 
-__all__ = ["compose", "load_run", "resume", "train"]
+__all__ = ["compose", "load_run", "pareto_front", "resume", "train"]
 
 _HOMES = {
     "compose": "nolab.composition",
     "train": "nolab.training.train",
     "resume": "nolab.training.train",
     "load_run": "nolab.runs",
+    "pareto_front": "nolab.compare.selection",
 }
 
 

@@ -14,7 +14,8 @@ def print_table(columns: list[str], rows: list[list[str]], file: TextIO) -> None
         table.add_column(column, justify="right" if figures else "left", no_wrap=True)
     for row in rows:
         table.add_row(*row)
-    console = Console(file=file)
+    plain = {"file": file, "markup": False, "emoji": False}  # brackets in cells are meant, e.g. units
+    console = Console(**plain)
     if not console.is_terminal:
-        console = Console(file=file, width=200)
+        console = Console(**plain, width=200)
     console.print(table)

@@ -85,9 +85,19 @@ def matching(runs: Sequence[RunRecord], conditions: Sequence[str]) -> list[RunRe
         if not equals or not key:
             raise InputError(f"'{condition}': write KEY=VALUE, e.g. sampling=fine")
         check_key(runs, key)
-        allowed = {given, *given.split(",")}
-        kept = [run for run in kept if text(value(run, key)) in allowed]
+        allowed = (given, *given.split(","))
+        kept = [run for run in kept if any(_is(value(run, key), each) for each in allowed)]
     return kept
+
+
+def _is(value: Any, given: str) -> bool:
+    """Whether a value is what was typed; numbers in any notation."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        try:
+            return float(given) == value
+        except ValueError:
+            return False
+    return text(value) == given
 
 
 def varying(runs: Sequence[RunRecord]) -> list[str]:

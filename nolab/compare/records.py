@@ -169,4 +169,7 @@ def number(value: Any) -> float:
     """A JSON value as a figure; NaN for null, a boolean, text or an infinity."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return nan
-    return float(value) if isfinite(value) else nan
+    try:
+        return float(value) if isfinite(value) else nan
+    except OverflowError:  # JSON knows integers beyond any float
+        return nan

@@ -126,18 +126,6 @@ class TestSweep:
         assert "sampling.batch_size=900" in done.stderr.splitlines()[-1]
 
 
-def test_wandb_offline_keeps_the_same_numbers(nolab, tiny):
-    done = nolab("train", *tiny("tracking=wandb"), WANDB_API_KEY="", HOME="/nonexistent")
-    assert done.returncode == 0, done.stderr
-    assert "W&B is off" not in done.stderr
-    run_dir = Path(done.stdout.splitlines()[-1])
-    (offline,) = (run_dir / "wandb").glob("offline-run-*/*.wandb")
-    content = offline.read_bytes()
-    for name in (b"final/rel_l2", b"cost/flops", b"eval/rel_l2/9x9", b"plots/prediction"):
-        assert name in content
-    assert run_dir.name.encode() in content
-
-
 def test_generate_prints_the_store_and_reuses_it(nolab, tiny, tmp_path):
     arguments = (*tiny("dataset.n_train=5"), f"data_dir={tmp_path / 'stores'}")
     first, second = nolab("generate", *arguments), nolab("generate", *arguments)

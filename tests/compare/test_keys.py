@@ -76,6 +76,8 @@ def test_conditions(runs):
     assert len(matching(runs, ["delta=2,4"])) == 6
     assert len(matching(runs, ["neval=null", "sweep=s1"])) == 2
     assert len(matching(runs, ["betas=[0.9,0.999]"])) == 6
+    assert len(matching(runs, ["lr=5e-3", "delta=2.0"])) == 4
+    assert matching(runs, ["delta=two"]) == []
 
 
 @pytest.mark.parametrize(

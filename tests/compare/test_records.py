@@ -11,6 +11,7 @@ from compare_support import make_run
 
 from nolab.compare.records import read_runs
 from nolab.errors import InputError
+from nolab.sweeps.attempt import Attempt, JobRecord
 
 
 def test_runs_are_found_at_any_depth_and_once(tmp_path):
@@ -77,6 +78,30 @@ def test_a_figure_that_is_no_number_is_nan(tmp_path):
     (record,) = read_runs([run]).runs
     assert math.isnan(record.figure("cost/flops"))
     assert math.isnan(record.figure("cost/steps"))
+
+
+def test_a_sweeps_folder_stands_for_the_runs_of_its_jobs(tmp_path, monkeypatch):
+    output_dir = tmp_path / "outputs"
+    names = ("other", "first", "second", "unfinished")
+    runs = {name: make_run(output_dir / "train" / name, finished=name != "unfinished") for name in names}
+    sweep = output_dir / ".sweeps" / "0123456789abcdef"
+    for attempt, jobs in (("one", ["first", None]), ("two", ["first", "second", "unfinished", "gone"])):
+        folder = Attempt(sweep / attempt)
+        folder.sweep_id()
+        for num, run in enumerate(jobs):
+            folder.write(JobRecord(num, [], run=run and f"train/{run}"))
+    reading = read_runs([sweep])
+    assert [run.name for run in reading.runs] == ["first", "second"]
+    assert [skipped.path for skipped in reading.skipped] == [runs["unfinished"]]
+    assert [run.name for run in read_runs([sweep / "one"]).runs] == ["first"]
+    assert [run.name for run in read_runs([output_dir / ".sweeps"]).runs] == ["first", "second"]
+    assert [run.name for run in read_runs([runs["other"], sweep, output_dir]).runs] == [
+        "other",
+        "first",
+        "second",
+    ]
+    monkeypatch.chdir(output_dir)
+    assert [run.name for run in read_runs([".sweeps/0123456789abcdef"]).runs] == ["first", "second"]
 
 
 def test_no_runs_is_bad_input(tmp_path):
