@@ -10,6 +10,7 @@ import hydra
 from omegaconf import DictConfig
 
 from nolab.commands._sweep import run_sweep, without_job
+from nolab.errors import InputError
 from nolab.explain import explained
 from nolab.sweeps.job import Job
 
@@ -48,10 +49,24 @@ def run_under_hydra(
                 function
             )()
 
-    if any(a in ("-m", "--multirun") for a in arguments):
-        return run_sweep(run, work or partial(without_job, task), arguments)
+    if _is_multirun(arguments):
+        return run_sweep(run, work or partial(without_job, task), arguments, show_output=work is None)
     run(task)
     return 0
+
+
+def _is_multirun(arguments: Sequence[str]) -> bool:
+    """Whether the command line asks for a sweep.
+
+    Raises
+    ------
+    InputError : it asks for a sweep and to be shown a config.
+    """
+    if not any(a in ("-m", "--multirun") or a.upper() == "HYDRA.MODE=MULTIRUN" for a in arguments):
+        return False
+    if shows := [a for a in arguments if a.split("=")[0] in ("--cfg", "-c", "--info", "-i", "--help", "-h")]:
+        raise InputError(f"{shows[0]}: shows one config and runs nothing; leave -m out")
+    return True
 
 
 def _show_log_messages() -> None:

@@ -11,19 +11,25 @@ from omegaconf import DictConfig
 from nolab.commands._tables import print_table
 from nolab.errors import InputError
 from nolab.sweeps.attempt import ENDED, JobRecord
+from nolab.sweeps.hydra_callback import Refused
 from nolab.sweeps.identity import sweep_identity
 from nolab.sweeps.job import Job, SweepTask
 from nolab.sweeps.view import SweepView, counts_line, result_table, shown_overrides, varying
 
 
 def run_sweep(
-    launch: Callable[[SweepTask], None], work: Callable[[DictConfig, Job], None], arguments: Sequence[str]
+    launch: Callable[[SweepTask], None],
+    work: Callable[[DictConfig, Job], None],
+    arguments: Sequence[str],
+    *,
+    show_output: bool,
 ) -> int:
     """Run `work` for every job; the last line on stdout is the sweep's folder.
 
     Parameters
     ----------
     launch : composes the jobs and has Hydra's launcher call the task for each.
+    show_output : at the end, print what each job printed.
 
     Returns
     -------
@@ -31,7 +37,7 @@ def run_sweep(
 
     Raises
     ------
-    InputError : the jobs can't be composed.
+    InputError : the jobs can't be composed, or their records not be written.
     """
     overrides = [a for a in arguments if "=" in a and not a.startswith("-")]
     attempt = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
@@ -40,18 +46,30 @@ def run_sweep(
     stopped = None
     try:
         launch(SweepTask(work))
+    except Refused as refused:
+        raise refused.reason from None
     except (KeyboardInterrupt, Exception) as error:
         if isinstance(error, InputError) or SweepView.current is None:
             raise
         stopped = error
     finally:
         view = SweepView.close()
+    if show_output:
+        _print_outputs(view)
     return _tell(view, stopped)
 
 
 def without_job(task: Callable[[DictConfig], None], config: DictConfig, job: Job) -> None:
     """`task` as the work of a job whose progress it does not show."""
     task(config)
+
+
+def _print_outputs(view: SweepView) -> None:
+    keys = varying(view.records)
+    for record in view.records:
+        file = view.attempt.output_file(record.num)
+        if file.is_file() and (output := file.read_text(encoding="utf-8")):
+            print(f"job {record.num}: {shown_overrides(record, keys)}\n{output}")
 
 
 def _tell(view: SweepView, stopped: BaseException | None) -> int:

@@ -43,7 +43,8 @@ def _train_job(config: DictConfig, job: Job) -> None:
         raise InputError("resume: a run goes on by itself, without -m; a sweep goes on by its own command")
     plain = OmegaConf.to_container(config, resolve=True)
     validate(plain)
-    prefer_gpu(take_gpu)
+    if config.device == "auto":
+        prefer_gpu(take_gpu)
     with claim(plain) as claimed:
         job.uses(claimed.run_dir)
         if claimed.finished:
@@ -52,7 +53,7 @@ def _train_job(config: DictConfig, job: Job) -> None:
         try:
             if claimed.resumable:
                 # Its config is this job's own: what code it names is what the user has just asked for.
-                run = resume(claimed.run_dir, trust=True, view=job)
+                run = resume(claimed.run_dir, config=config, trust=True, view=job)
             else:
                 run = train(
                     config, run_dir=claimed.run_dir, overrides=job.overrides, sweep=job.sweep, view=job

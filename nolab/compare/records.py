@@ -105,7 +105,7 @@ def _run_directories(paths: Iterable[str | Path]) -> list[Path]:
     for path in map(Path, paths):
         if not path.is_dir():
             raise InputError(f"{path}: no such folder")
-        for run in runs_of(path) if FOLDER in path.parts else _below(path):
+        for run in runs_of(path) if FOLDER in path.absolute().parts else _below(path):
             found.setdefault(run.resolve(), run)
     return list(found.values())
 

@@ -73,8 +73,12 @@ class Attempt:
             temporary.unlink()
         return json.loads(file.read_text(encoding="utf-8"))["id"]
 
+    def output_file(self, num: int) -> Path:
+        """What job `num` prints on stdout, its results."""
+        return self.folder / JOBS / f"{num}.out"
+
     def log_file(self, num: int) -> Path:
-        """What job `num` prints."""
+        """What job `num` logs, and its traceback."""
         return self.folder / JOBS / f"{num}.log"
 
     def queue(self, jobs: Sequence[Sequence[str]]) -> None:
@@ -105,13 +109,14 @@ def read_record(file: Path) -> JobRecord | None:
     try:
         data: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         return JobRecord(**{f.name: data[f.name] for f in fields(JobRecord)})
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
 def runs_of(sweep: Path) -> list[Path]:
-    """Run directories of every job of a sweep (or of one attempt), each once, that exist."""
-    output_dir = sweep.parents[1] if (sweep / SWEEP).is_file() else sweep.parents[2]
+    """Run directories of the jobs in ``.sweeps``, in one sweep of it or in one attempt, each once, that exist."""
+    above = sweep.parts[: len(sweep.parts) - 1 - sweep.parts[::-1].index(FOLDER)]
+    output_dir = Path(*above)
     records = (read_record(file) for file in sorted(sweep.glob(f"**/{JOBS}/*.json")))
     runs = dict.fromkeys(output_dir / record.run for record in records if record and record.run)
     return [run for run in runs if run.is_dir()]

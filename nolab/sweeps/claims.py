@@ -22,7 +22,11 @@ from nolab.tracking.run_directory import (
 
 
 class HeldElsewhere(Exception):
-    """Another process runs this very job."""
+    """Another process runs this very job, in `run_dir` if that is known yet."""
+
+    def __init__(self, run_dir: Path | None) -> None:
+        super().__init__(run_dir)
+        self.run_dir = run_dir
 
 
 @dataclass(frozen=True)
@@ -61,36 +65,40 @@ def claim(config: Mapping[str, Any]) -> Iterator[Claim]:
     except OSError as error:
         raise InputError(f"output_dir: can't make {jobs}: {error.strerror}") from error
     pointer = jobs / f"{identity}.json"
+    lock = filelock.FileLock(jobs / f"{identity}.lock")
     try:
-        with filelock.FileLock(jobs / f"{identity}.lock", timeout=0):
-            run_dir = _earlier(pointer, identity)
-            if run_dir is None:
-                run_dir = create_run_directory(output_dir, name)
-                write_json(pointer, {"run": run_dir.name})
-            try:
-                yield Claim(run_dir)
-            finally:
-                if not any(run_dir.iterdir()):
-                    run_dir.rmdir()
-                    pointer.unlink()
+        lock.acquire(timeout=0)
     except filelock.Timeout:
-        raise HeldElsewhere from None
+        raise HeldElsewhere(_earlier(pointer, identity)) from None
+    try:
+        run_dir = _earlier(pointer, identity)
+        if run_dir is None:
+            run_dir = create_run_directory(output_dir, name)
+            write_json(pointer, {"run": run_dir.name})
+        try:
+            yield Claim(run_dir)
+        finally:
+            if not any(run_dir.iterdir()):
+                run_dir.rmdir()
+                pointer.unlink()
+    finally:
+        lock.release()
 
 
 def _earlier(pointer: Path, identity: str) -> Path | None:
     """The directory that an earlier attempt used, if it still is that job's."""
     try:
-        name = json.loads(pointer.read_text(encoding="utf-8"))["run"]
-    except (OSError, ValueError, KeyError, TypeError):
+        name = str(json.loads(pointer.read_text(encoding="utf-8"))["run"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
-    run_dir = pointer.parent.parent / Path(str(name)).name
-    if not run_dir.is_dir():
+    run_dir = pointer.parent.parent / name
+    if run_dir.name != name or name.startswith(".") or not run_dir.is_dir():  # "../x" is no run of ours
         return None
     if not (run_dir / CONFIG).is_file():  # killed before its first file
         return run_dir
     try:
         config = yaml.safe_load((run_dir / CONFIG).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError):
         return None
     # A finished run may have been trained on with a larger budget: then it is another job's.
     return run_dir if isinstance(config, dict) and job_identity(config) == identity else None

@@ -27,9 +27,10 @@ def take_gpu(count: int) -> int:
     Its index among those.
     """
     meeting_place = Path(tempfile.gettempdir())
-    physical = (os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(count)))).split(",")
+    seen = (os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(count)))).split(",")
     for index in range(count):
-        lock = filelock.FileLock(meeting_place / f"nolab-gpu-{os.getuid()}-{physical[index].strip()}.lock")
+        physical = seen[index].strip().replace("/", "-")  # a MIG device's name may be a path
+        lock = filelock.FileLock(meeting_place / f"nolab-gpu-{os.getuid()}-{physical}.lock")
         try:
             lock.acquire(timeout=0)
         except filelock.Timeout:

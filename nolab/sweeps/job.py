@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from nolab.errors import InputError
+from nolab.explain import explained
 from nolab.sweeps.attempt import Attempt, JobRecord, State
 from nolab.sweeps.claims import HeldElsewhere
 from nolab.tracking.progress import Status
@@ -55,7 +56,9 @@ class Job:
         self._write()
 
     def end(self, state: State, summary: dict[str, Any] | None = None) -> None:
-        """Record how the job ended."""
+        """Record how the job ended; a run directory that it left empty is gone by now."""
+        if self.record.run and not (self._attempt.output_dir / self.record.run).is_dir():
+            self.record.run = None
         self.record.state = state
         self.record.seconds_left = None
         figures = ("final/rel_l2", "cost/train_s")
@@ -63,9 +66,7 @@ class Job:
         self._write()
 
     def fail(self, error: BaseException) -> None:
-        """Record a failure by its first line; a run directory that it left empty is gone by now."""
-        if self.record.run and not (self._attempt.output_dir / self.record.run).is_dir():
-            self.record.run = None
+        """Record a failure by its first line."""
         self.record.error = (str(error) or type(error).__name__).splitlines()[0]
         self.record.bad_input = isinstance(error, InputError)
         self.end("failed")
@@ -88,16 +89,20 @@ class SweepTask:
     def __call__(self, config: DictConfig) -> None:
         hydra = HydraConfig.get()
         attempt = Attempt(Path(hydra.sweep.dir))
-        job = Job(attempt, int(hydra.job.num), [str(o) for o in hydra.overrides.task])
-        with _output_to(attempt.log_file(job.record.num)):
+        overrides = OmegaConf.to_container(hydra.overrides.task, resolve=False)
+        job = Job(attempt, int(hydra.job.num), overrides)
+        with _output_to(attempt.output_file(job.record.num), attempt.log_file(job.record.num)):
             try:
-                self.work(config, job)
-            except HeldElsewhere:
+                with explained():
+                    self.work(config, job)
+            except HeldElsewhere as held:
+                if held.run_dir is not None:
+                    job.uses(held.run_dir)
                 job.end("elsewhere")
             except KeyboardInterrupt:
                 job.end("interrupted")
                 raise
-            except Exception as error:
+            except (Exception, SystemExit) as error:  # a model of the user's may call sys.exit
                 traceback.print_exc()
                 job.fail(error)
             else:
@@ -106,13 +111,18 @@ class SweepTask:
 
 
 @contextmanager
-def _output_to(file: Path) -> Iterator[None]:
-    """Everything printed and logged goes to `file`: jobs side by side would print into each other."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+def _output_to(output_file: Path, log_file: Path) -> Iterator[None]:
+    """What is printed goes to one file, what is logged to another: jobs side by side would print into each other."""
+    log_file.parent.mkdir(parents=True, exist_ok=True)
     logger = logging.getLogger("nolab")
     before, level, propagate = logger.handlers[:], logger.level, logger.propagate
-    with file.open("a", encoding="utf-8", buffering=1) as out, redirect_stdout(out), redirect_stderr(out):
-        handler = logging.StreamHandler(out)
+    with (
+        output_file.open("a", encoding="utf-8", buffering=1) as output,
+        log_file.open("a", encoding="utf-8", buffering=1) as logged,
+        redirect_stdout(output),
+        redirect_stderr(logged),
+    ):
+        handler = logging.StreamHandler(logged)
         logger.handlers[:] = [handler]
         logger.setLevel(logging.INFO)
         logger.propagate = False

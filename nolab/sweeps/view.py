@@ -19,7 +19,7 @@ from nolab.tracking.progress import duration
 
 _SECONDS_BETWEEN_LOOKS = 1.0
 _SECONDS_BETWEEN_LINES = 30.0
-_MOST_RUNNING_SHOWN = 12
+_MOST_SHOWN = 12
 
 
 class SweepView:
@@ -31,6 +31,7 @@ class SweepView:
     def __init__(self, attempt: Attempt) -> None:
         self.attempt = attempt
         self._records: dict[int, JobRecord] = {record.num: record for record in attempt.records()}
+        self._all_known = bool(self._records)  # else the sweeper decides as it goes
         self._stream = sys.stderr  # a job in this process sends what it prints elsewhere
         console = Console(file=self._stream)
         self._live = Live(console=console, refresh_per_second=2) if console.is_terminal else None
@@ -69,10 +70,11 @@ class SweepView:
             self._look()
 
     def _look(self) -> None:
-        known = set(self._records) or {record.num for record in self.attempt.records()}
-        for num in known:
-            if num not in self._records or self._records[num].state not in ENDED:
-                self._records[num] = self.attempt.read(num) or self._records[num]
+        if not self._all_known:
+            self._records = {record.num: record for record in self.attempt.records()}
+        for num, record in self._records.items():
+            if record.state not in ENDED:
+                self._records[num] = self.attempt.read(num) or record
         if self._live:
             self._live.update(panel(self.records))
         else:
@@ -98,7 +100,7 @@ def counts_line(records: Sequence[JobRecord]) -> str:
     parts = [f"{counts[state]} {_WORDS.get(state, state)}" for state in states if counts[state]]
     left = seconds_left(records)
     ending = "" if left is None else f", about {duration(left)} left"
-    return f"{len(records)} jobs: {', '.join(parts)}{ending}"
+    return f"{len(records)} job{'s' * (len(records) != 1)}: {', '.join(parts)}{ending}"
 
 
 _WORDS = {"skipped": "finished before", "elsewhere": "run by another process"}
@@ -133,7 +135,7 @@ def ended_line(record: JobRecord, keys: Sequence[str]) -> str:
 
 
 def panel(records: Sequence[JobRecord]) -> Table:
-    """Counts, and the running jobs with their progress."""
+    """Counts, some running jobs with their progress, and the last failures: no higher than a terminal."""
     grid = Table.grid(padding=(0, 2))
     ended = sum(record.state in ENDED for record in records)
     head = Table.grid(padding=(0, 2))
@@ -142,16 +144,19 @@ def panel(records: Sequence[JobRecord]) -> Table:
     jobs = Table.grid(padding=(0, 2))
     keys = varying(records)
     running = [record for record in records if record.state == "running"]
-    for record in running[:_MOST_RUNNING_SHOWN]:
+    for record in running[:_MOST_SHOWN]:
         jobs.add_row(
             Text(f"job {record.num}"),
             ProgressBar(total=1.0, completed=record.share, width=20),
             Text(f"{duration(record.seconds_left)} left"),
             Text(shown_overrides(record, keys), overflow="ellipsis", no_wrap=True),
         )
-    for record in (r for r in records if r.state == "failed"):
+    for record in [record for record in records if record.state == "failed"][-_MOST_SHOWN:]:
         jobs.add_row(
-            Text(f"job {record.num}", style="red"), Text("failed"), Text(""), Text(record.error or "")
+            Text(f"job {record.num}", style="red"),
+            Text("failed"),
+            Text(""),
+            Text(record.error or "", overflow="ellipsis", no_wrap=True),
         )
     grid.add_row(jobs)
     return grid

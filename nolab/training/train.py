@@ -73,6 +73,7 @@ def resume(
     run_dir: str | Path,
     overrides: Sequence[str] = (),
     *,
+    config: DictConfig | None = None,
     trust: bool = False,
     view: View | None = None,
 ) -> Run:
@@ -81,6 +82,7 @@ def resume(
     Parameters
     ----------
     overrides : Hydra overrides of the keys in :data:`RESUMABLE`, e.g. a longer budget.
+    config : the run's config as composed anew, from which its keys in :data:`RESUMABLE` are taken; None: its own.
     trust : allow the run's config to name Python code (`_target_`). Only for runs of your own.
     view : shows the progress; None shows it on stderr.
 
@@ -89,7 +91,10 @@ def resume(
     InputError : no such run, nothing left to do, or an override that may not change.
     """
     path = Path(run_dir)
-    config = _overridden(read_config(path), overrides)
+    own = read_config(path)
+    if config is not None:
+        own.update({key: config[key] for key in RESUMABLE})
+    config = _overridden(own, overrides)
     if not trust:
         refuse_code(config, path, "trust=true, or nolab.resume(…, trust=True)")
     checked, plain = _checked(config)

@@ -153,7 +153,9 @@ def test_half_is_refused_for_a_model_without_spectral_layers(tiny, capsys):
 def test_a_sweep_makes_a_folder_each(tiny, tmp_path, capsys):
     sweep = ["bench.batch=1,2", "bench.precision=fp32", "bench.reference=false"]
     assert main(["bench", "-m", *tiny("bench.grids=17", "bench.repeats=1", *sweep)]) == 0
-    assert "job 1: " in capsys.readouterr().err
+    out, err = capsys.readouterr()
+    assert "job 1: bench.batch=2\n17x17, batches of 2\n" in out
+    assert "2 jobs: 2 finished" in err
     assert len(list((tmp_path / "outputs" / "bench").iterdir())) == 2
 
 

@@ -109,23 +109,6 @@ def test_signals_write_a_checkpoint_and_exit_cleanly(nolab, tiny, tmp_path, numb
     assert "finished" in again.stderr
 
 
-class TestSweep:
-    def test_jobs_run_in_folders_of_their_own(self, nolab, tiny, tmp_path):
-        done = nolab("train", "-m", *tiny("sampling=fine,mlmc", "seed=0,1"))
-        assert done.returncode == 0, done.stderr
-        summaries = list((tmp_path / "outputs" / "train").glob("*/summary.json"))
-        assert len(summaries) == 4
-        assert done.stderr.count(" finished: ") == 4
-        assert not list(tmp_path.glob("multirun*"))
-
-    def test_a_failing_job_does_not_stop_the_others(self, nolab, tiny, tmp_path):
-        done = nolab("train", "-m", *tiny("sampling.batch_size=2,900,4"))
-        assert done.returncode == 2
-        assert len(list((tmp_path / "outputs" / "train").glob("*/summary.json"))) == 2
-        assert "failed: " in done.stderr.splitlines()[-1]
-        assert "sampling.batch_size=900" in done.stderr.splitlines()[-1]
-
-
 def test_generate_prints_the_store_and_reuses_it(nolab, tiny, tmp_path):
     arguments = (*tiny("dataset.n_train=5"), f"data_dir={tmp_path / 'stores'}")
     first, second = nolab("generate", *arguments), nolab("generate", *arguments)
@@ -142,6 +125,12 @@ def test_help_teaches(nolab):
     assert "sampling: coarse, fine, mixed, mlmc" in train_help
     assert "nolab train -m delta=1,2,4,8 neval=64,256 seed=0,1,2" in train_help
     assert "delta: 2" in train_help
+
+
+def test_a_sweep_shows_no_config(nolab):
+    done = nolab("train", "-m", "--cfg", "job", "delta=2,4")
+    assert done.returncode == 2
+    assert "leave -m out" in done.stderr
 
 
 def test_cfg_job_prints_the_config_and_runs_nothing(nolab, tmp_path):
