@@ -91,6 +91,7 @@ def test_a_job_of_another_process_is_left_to_it(call, attempt):
     record = call(raising(HeldElsewhere(None)))
     assert (record.state, record.error, record.run) == ("elsewhere", None, None)
     run_dir = attempt.output_dir / "train" / "run"
+    run_dir.mkdir(parents=True)
     assert call(raising(HeldElsewhere(run_dir))).run == "train/run"
 
 
