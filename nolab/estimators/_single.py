@@ -3,10 +3,10 @@
 import numpy as np
 
 from nolab.estimators._draws import EpochDraws
-from nolab.plan import Plan, Term
+from nolab.plan import Estimator, Plan, Term
 
 
-class SingleLevel:
+class SingleLevel(Estimator):
     """Ordinary mini-batches at level `level` of `n_levels`."""
 
     def __init__(self, level: int, batch_size: int, n_samples: int, n_levels: int, seed: int) -> None:
@@ -16,5 +16,5 @@ class SingleLevel:
         self.counts = tuple(batch_size if i == level else 0 for i in range(n_levels))
         self.steps_per_epoch = self._draws.steps_per_epoch
 
-    def plan(self, step: int) -> Plan:
+    def plan(self, step: int, share: float = 0.0) -> Plan:
         return (Term(self._level, self._draws.draw(step), self._weights),)

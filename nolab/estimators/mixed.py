@@ -33,7 +33,7 @@ def build(options: Options, n_samples: int, n_levels: int, seed: int) -> Estimat
     return Mixed(geometric_counts(options.batch_size, options.delta, n_levels), n_samples, seed)
 
 
-class Mixed:
+class Mixed(Estimator):
     """Disjoint parts of one draw, one per level, every sample weighing 1/Σ n_ℓ."""
 
     def __init__(self, sizes: tuple[int, ...], n_samples: int, seed: int) -> None:
@@ -45,7 +45,7 @@ class Mixed:
         self.counts = sizes
         self.steps_per_epoch = self._draws.steps_per_epoch
 
-    def plan(self, step: int) -> Plan:
+    def plan(self, step: int, share: float = 0.0) -> Plan:
         parts = np.split(self._draws.draw(step), self._ends[:-1])
         terms = zip(parts, self._weights, strict=True)
         return tuple(Term(level, part, weights) for level, (part, weights) in enumerate(terms))

@@ -10,7 +10,7 @@ import torch
 
 from nolab.errors import InputError
 
-FORMAT = 3  # 2: points and input_axes; 3: scaler, and the optimizer over reals
+FORMAT = 4  # 2: points and input_axes; 3: scaler, and the optimizer over reals; 4: estimator
 
 RUN_STATE = (
     "step",
@@ -25,6 +25,9 @@ RUN_STATE = (
     "ema",
     "clock",
     "points",
+    "estimator",
+    "slots",
+    "level_seconds",
     "rng",
     "spec",
 )

@@ -57,6 +57,7 @@ def measure_costs(engine: GradientEngine, plain: nn.Module, plan: Plan, n_levels
     plain : the engine's model before compilation, whose operations can be counted.
     """
     learnt = deepcopy(engine.points.state_dict())
+    engine = replace(engine, slots=None)
     counted = replace(engine, model=plain, graphs=None)
     seconds, flops, saved = [], [], []
     cuda = [engine.device] if engine.device.type == "cuda" else []

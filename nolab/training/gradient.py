@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import groupby
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +16,7 @@ from nolab.points import PointSampler
 from nolab.precision import Mode, Schedule, arithmetic, autocast
 from nolab.spectral.precision import Stabilizer
 from nolab.training.graphs import TermGraphs
+from nolab.training.slots import GradientSlots
 
 Loss = Callable[[Tensor, FieldBatch, Units], Tensor]
 
@@ -41,6 +44,7 @@ class GradientEngine:
     loss : per-sample error, (B,).
     precision : mode of each level over the run.
     graphs : replays the terms; None runs them as they are.
+    slots : keeps the gradients of terms that later steps use again; None where no estimator asks for it.
     scaler : scales the loss before the backward, so that gradients do not underflow in float16; every
         term of a step is scaled alike. Its caller unscales the sum.
     """
@@ -54,6 +58,7 @@ class GradientEngine:
     device: torch.device
     stabilizer: Stabilizer = "scale"
     graphs: TermGraphs | None = None
+    slots: GradientSlots | None = None
     scaler: torch.amp.GradScaler = field(default_factory=lambda: torch.amp.GradScaler("cpu", enabled=False))
 
     def accumulate(self, plan: Plan, step: int, share: float = 0.0) -> StepLosses:
@@ -65,8 +70,29 @@ class GradientEngine:
         ----------
         share : of the budget that is used, for schedules of precision and N_eval.
         """
-        weighted, mean = zip(*(self._backward(term, step, share) for term in plan), strict=True)
+        if self.slots is None:
+            losses = [self._backward(term, step, share) for term in plan]
+        else:
+            losses = self._with_slots(plan, step, share)
+        weighted, mean = zip(*losses, strict=True)
         return StepLosses(torch.stack(weighted), torch.stack(mean))
+
+    def _with_slots(self, plan: Plan, step: int, share: float) -> list[tuple[Tensor, Tensor]]:
+        losses: list[tuple[Tensor, Tensor]] = []
+
+        def run(terms: Plan) -> None:
+            losses.extend(self._backward(term, step, share) for term in terms)
+
+        scale = self.scaler.get_scale() if self.scaler.is_enabled() else 1.0
+        for slot, terms in groupby(plan, key=lambda term: term.slot):
+            if slot is None:
+                run(tuple(terms))
+            else:
+                self.slots.refresh(slot, partial(run, tuple(terms)), scale)
+        if all(term.slot is None for term in plan):
+            self.slots.clear()
+        self.slots.add(scale)
+        return losses
 
     def _backward(self, term: Term, step: int, share: float) -> tuple[Tensor, Tensor]:
         draw = self.points.draw(step, term.level, len(term.indices), share, self.device)

@@ -2,6 +2,7 @@
 
 import logging
 from copy import deepcopy
+from dataclasses import replace
 from statistics import median
 
 import torch
@@ -26,6 +27,7 @@ def choose_neval(engine: GradientEngine, plan: Plan) -> None:
     and of points that learn is left as it was; gradients are dropped.
     """
     cuda = [engine.device] if engine.device.type == "cuda" else []
+    engine = replace(engine, slots=None)
     for level, name in enumerate(engine.points.names):
         if not engine.points.is_auto(level):
             continue

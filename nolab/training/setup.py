@@ -29,6 +29,7 @@ from nolab.points import PointSampler, build_points, parse_neval
 from nolab.precision import Mode, Schedule, build_schedule, check_model
 from nolab.training.gradient import GradientEngine
 from nolab.training.graphs import CudaCapture, TermGraphs
+from nolab.training.slots import GradientSlots
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +86,7 @@ class Setup:
 
     def engine(self, data: Data, model: nn.Module) -> GradientEngine:
         """What carries out the estimator's plans on `model` (compiled or not)."""
+        slots = GradientSlots(list(self.model.parameters())) if self.estimator.keeps_gradients else None
         graphs = TermGraphs(list(model.parameters()), CudaCapture()) if self.config.cuda_graphs else None
         return GradientEngine(
             model,
@@ -96,6 +98,7 @@ class Setup:
             self.device,
             self.config.precision.stabilizer,
             graphs,
+            slots,
             self.scaler(),
         )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -24,6 +25,7 @@ from nolab.training.gradient import StepLosses
 from nolab.training.guard import FiniteGuard, NonFiniteLoss
 from nolab.training.neval import choose_neval
 from nolab.training.optimizer import MovingAverage, build_optimizer, steps_taken
+from nolab.training.probing import gradient_moments
 from nolab.training.schedule import learning_rate_factor
 from nolab.training.setup import Data, Setup, spec
 from nolab.training.stopping import StopRequest
@@ -84,6 +86,7 @@ class Trainer:
             tuple(level.name for level in setup.hierarchy.levels), setup.device, self.scaler.is_enabled()
         )
         self.progress = Progress(samples=[0] * len(setup.hierarchy))
+        self._level_seconds: np.ndarray | None = None  # C_ℓ as first measured: what estimators decide by
         if state is not None:
             self._restore(state)
         self.costs: LevelCosts | None = None
@@ -108,9 +111,11 @@ class Trainer:
         """
         reset_peak_memory(self.setup.device)
         with self.clock.running("warmup"):
-            plan = self.setup.estimator.plan(self.progress.step)
+            plan = self.setup.estimator.plan(self.progress.step, self.share)
             choose_neval(self.engine, plan)
             self.costs = measure_costs(self.engine, self.model, plan, len(self.setup.hierarchy))
+            if self._level_seconds is None:
+                self._level_seconds = np.array(self.costs.seconds)
         self.model.train()
         self._saved_at = self._wall()
         with self.clock.running("train"):
@@ -124,6 +129,7 @@ class Trainer:
     def _loop(self, stop: StopRequest, view: View) -> None:
         share = self.share
         while share < 1.0 and not self._reached():
+            self._probe(share)
             self._step(share)
             before, share = share, self.share
             if self._crossed(before, share, _RECORDS):
@@ -140,14 +146,24 @@ class Trainer:
                 self._save_last()
                 raise Interrupted(f"{stop.signal} at step {self.progress.step}")
 
+    def _probe(self, share: float) -> None:
+        """Show the estimator the gradients that it asks for; they are on the clock and in the counts."""
+        estimator, step, n_levels = self.setup.estimator, self.progress.step, len(self.setup.hierarchy)
+        if (indices := estimator.probe(step, share)) is None:
+            return
+        moments = gradient_moments(self.engine, self.model, indices, n_levels, step, share)
+        estimator.learn(moments, self._level_seconds)
+        self.progress.samples = [n + len(indices) for n in self.progress.samples]
+        self._ahead = None  # was planned without knowing
+
     def _step(self, share: float) -> None:
         config, step = self.setup.config, self.progress.step
         rate = config.optimizer.lr * learning_rate_factor(config.scheduler, share)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         plan, self._ahead = (
-            self._ahead or self.setup.estimator.plan(step),
-            self.setup.estimator.plan(step + 1),
+            self._ahead or self.setup.estimator.plan(step, share),
+            self.setup.estimator.plan(step + 1, self.budget.progress(step + 1, self.clock.seconds("train"))),
         )
         self.data.batcher.prefetch(self._ahead)
         self.optimizer.zero_grad(set_to_none=self.engine.graphs is None)
@@ -187,6 +203,8 @@ class Trainer:
             progress.target_seconds = self.clock.seconds("train")
         improved = finest < progress.best
         progress.best = min(progress.best, finest)
+        self.setup.estimator.observe(finest, self.share)
+        self._ahead = None  # was planned without knowing
         with self.clock.running("log"):
             self._emit({"eval/rel_l2": finest, **{f"eval/rel_l2/{k}": v for k, v in errors.items()}})
             if improved:
@@ -245,6 +263,11 @@ class Trainer:
             "cost/flops": self.costs.total_flops(samples),
             "cost/peak_mem_gib": peak_memory_gib(self.setup.device),
             "cost/saved_gib": max(self.costs.saved_bytes) / 2**30,
+            **{
+                f"mlmc/{figure}/{name}": value
+                for figure, values in self.setup.estimator.figures().items()
+                for name, value in zip(names, values, strict=True)
+            },
             "cost/energy_j": None if joules is None else self.progress.energy + joules,
         }
 
@@ -314,6 +337,9 @@ class Trainer:
             "ema": None if self.ema is None else self.ema.state_dict(),
             "clock": self.clock.state_dict(),
             "points": self.setup.points.state_dict(),
+            "estimator": self.setup.estimator.state_dict(),
+            "slots": None if self.engine.slots is None else self.engine.slots.state_dict(),
+            "level_seconds": None if self._level_seconds is None else self._level_seconds.tolist(),
             "rng": _rng_state(self.setup.device),
             "spec": spec(self.setup, self.data.normalizers),
         }
@@ -335,6 +361,11 @@ class Trainer:
             self.ema.load_state_dict(state["ema"])
         self.clock.load_state_dict(state["clock"])
         self.setup.points.load_state_dict(state["points"])
+        self.setup.estimator.load_state_dict(state["estimator"])
+        if self.engine.slots is not None:
+            self.engine.slots.load_state_dict(state["slots"])
+        if state["level_seconds"] is not None:
+            self._level_seconds = np.array(state["level_seconds"])
         names = ("step", "samples", "best", "target_seconds", "energy", "errors")
         self.progress = Progress(**{name: state[name] for name in names})
         _set_rng_state(state["rng"], self.setup.device)

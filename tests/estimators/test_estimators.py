@@ -140,7 +140,7 @@ def test_counts_follow_delta(delta, expected):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: mlmc.Options(batch_size=0), "batch_size: must be >= 1"),
+        (lambda: mlmc.Options(batch_size=0), "batch_size: must be > 0"),
         (lambda: mlmc.Options(delta=0.5), "delta: must be a number >= 1"),
         (lambda: mlmc.Options(delta=float("inf")), "delta: must be a number >= 1"),
         (lambda: mlmc.Options(delta=float("nan")), "delta: must be a number >= 1"),

@@ -1,0 +1,107 @@
+"""`adaptive`: MLMC whose n_ℓ follow the measured variance and cost of the corrections (Giles).
+
+Before the first step, and then as often as the overhead allows, the gradients of a few samples are taken at every
+level: V_ℓ = tr Cov(g_ℓ - g_{ℓ-1}) enters a moving average, and n_ℓ ∝ √(V_ℓ/C_ℓ) fills the time that a step of
+`batch_size` samples at the finest level takes. Levels that do not pay are left out; where none does, that
+is, (Σ √(V_ℓ C_ℓ))² >= V_fine·C_fine, the finest level alone is left.
+"""
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nolab.estimators._allocation import LevelSet, allocation, counts, level_sets, variance_times_cost
+from nolab.estimators._probes import ProbeOptions, Probes
+from nolab.estimators.mlmc import Nested
+from nolab.moments import Moments
+from nolab.plan import Estimator, Plan
+from nolab.schema import check
+
+log = logging.getLogger(__name__)
+
+_WORTH_A_CHANGE = 0.95
+"""Levels give way to others whose variance times cost is below this share of their own."""
+
+
+@dataclass(frozen=True)
+class Options(ProbeOptions):
+    """Config group `sampling` with estimator `adaptive`."""
+
+    batch_size: float = 4
+    """A step takes as long as this many samples at the finest level, unless one coarse sample takes longer."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(0 < self.batch_size < float("inf"), "batch_size", self.batch_size, "> 0")
+
+
+def build(options: Options, n_samples: int, n_levels: int, seed: int) -> Estimator:
+    """Estimator over `n_samples` training samples on a hierarchy of `n_levels` levels."""
+    return Adaptive(options, n_samples, n_levels, seed)
+
+
+class Adaptive(Estimator):
+    """Nested MLMC on the levels that pay; the finest level alone until the first probe."""
+
+    def __init__(self, options: Options, n_samples: int, n_levels: int, seed: int) -> None:
+        self._options, self._n_samples, self._seed = options, n_samples, seed
+        self._probes = Probes(options, n_samples, seed)
+        self._levels: LevelSet = (n_levels - 1,)
+        self._use((float(max(1, round(options.batch_size))),) * n_levels)
+        self.steps_per_epoch = self._inner.steps_per_epoch
+
+    @property
+    def counts(self) -> tuple[float, ...]:
+        """n_ℓ now."""
+        return self._inner.counts
+
+    def plan(self, step: int, share: float = 0.0) -> Plan:
+        return self._inner.plan(step, share)
+
+    def outcomes(self) -> list[tuple[float, Plan]]:
+        return self._inner.outcomes()
+
+    def probe(self, step: int, share: float) -> np.ndarray | None:
+        return self._probes.due(step)
+
+    def learn(self, moments: Moments, seconds: np.ndarray) -> None:
+        known = self._probes.take(moments)
+        products = {
+            levels: variance_times_cost(known, seconds, levels) for levels in level_sets(len(seconds))
+        }
+        best = min(products, key=products.__getitem__)
+        if products[best] < _WORTH_A_CHANGE * products[self._levels]:
+            self._levels = best
+            log.info("adaptive: %s", _said(best, products))
+        self._use(self._sizes_for(known, seconds))
+        self._probes.plan_next(float(np.dot(self.counts, seconds)), float(seconds.sum()))
+
+    def figures(self) -> dict[str, tuple[float, ...]]:
+        return {**self._probes.figures(), "n": self.counts}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"levels": list(self._levels), "sizes": list(self._sizes), "probes": self._probes.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._levels = tuple(state["levels"])
+        self._probes.load_state_dict(state["probes"])
+        self._use(tuple(state["sizes"]))
+
+    def _sizes_for(self, moments: Moments, seconds: np.ndarray) -> tuple[float, ...]:
+        shares = allocation(moments, seconds, self._levels)
+        budget = self._options.batch_size * float(seconds[-1])
+        first = budget / float(shares @ seconds[list(self._levels)])
+        return counts(shares, self._levels, min(first, float(self._n_samples)))
+
+    def _use(self, sizes: tuple[float, ...]) -> None:
+        self._sizes = sizes
+        self._inner = Nested(sizes, self._n_samples, self._seed)
+
+
+def _said(levels: LevelSet, products: dict[LevelSet, float]) -> str:
+    if len(levels) == 1:
+        return "corrections do not pay here, (Σ√(V_ℓC_ℓ))² >= V_fine·C_fine: the finest level alone"
+    share = products[levels] / products[levels[-1:]]
+    return f"levels {', '.join(map(str, levels))}: variance × cost {share:.2g} of the finest level's"

@@ -1,0 +1,94 @@
+"""`auto`: what `nolab plan` recommends, asked anew while training.
+
+A probe takes the gradients of a few samples at every level, :func:`ranked` says which estimator makes the fastest
+expected progress per second at the current parameters, and that one trains until the next probe. Early on that is
+a coarse level; when its bias begins to matter, corrections or fine samples take over.
+"""
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nolab.estimators._candidates import Candidate, ranked
+from nolab.estimators._probes import ProbeOptions, Probes
+from nolab.moments import Moments
+from nolab.plan import Estimator, Plan
+from nolab.schema import check
+
+log = logging.getLogger(__name__)
+
+_WORTH_A_CHANGE = 1.1
+"""A candidate replaces the one in use if it is faster by this factor."""
+
+
+@dataclass(frozen=True)
+class Options(ProbeOptions):
+    """Config group `sampling` with estimator `auto`."""
+
+    batch_size: int = 4
+    """Samples per step at the coarsest level that is used, at least."""
+    probe_samples: int = 8
+    """Samples of a probe; the first one has four times as many."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(self.batch_size >= 1, "batch_size", self.batch_size, ">= 1")
+
+
+def build(options: Options, n_samples: int, n_levels: int, seed: int) -> Estimator:
+    """Estimator over `n_samples` training samples on a hierarchy of `n_levels` levels."""
+    return Auto(options, n_samples, n_levels, seed)
+
+
+class Auto(Estimator):
+    """The best candidate as of the last probe; the finest level until the first."""
+
+    def __init__(self, options: Options, n_samples: int, n_levels: int, seed: int) -> None:
+        self._options, self._n_samples, self._seed = options, n_samples, seed
+        self._probes = Probes(options, n_samples, seed)
+        sizes = (0.0,) * (n_levels - 1) + (float(options.batch_size),)
+        self._use(Candidate("fine", sizes))
+        self.steps_per_epoch = self._inner.steps_per_epoch
+
+    @property
+    def counts(self) -> tuple[float, ...]:
+        """n_ℓ now."""
+        return self._inner.counts
+
+    def plan(self, step: int, share: float = 0.0) -> Plan:
+        return self._inner.plan(step, share)
+
+    def outcomes(self) -> list[tuple[float, Plan]]:
+        return self._inner.outcomes()
+
+    def probe(self, step: int, share: float) -> np.ndarray | None:
+        return self._probes.due(step)
+
+    def learn(self, moments: Moments, seconds: np.ndarray) -> None:
+        first = self._probes.known is None
+        known = self._probes.take(moments)
+        order = ranked(known, seconds, self._options.batch_size, self._n_samples)
+        best, worth = order[0]
+        now = dict(order).get(self._candidate)
+        if first or now is None or worth.rate > _WORTH_A_CHANGE * now.rate:
+            if best != self._candidate:
+                log.info("auto: %s", " ".join(best.overrides))
+            self._use(best)
+        self._probes.plan_next(float(np.dot(self.counts, seconds)), float(seconds.sum()))
+
+    def figures(self) -> dict[str, tuple[float, ...]]:
+        return {**self._probes.figures(), "n": self.counts}
+
+    def state_dict(self) -> dict[str, Any]:
+        candidate = {"estimator": self._candidate.estimator, "sizes": list(self._candidate.sizes)}
+        return {"candidate": candidate, "probes": self._probes.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._probes.load_state_dict(state["probes"])
+        self._use(Candidate(state["candidate"]["estimator"], tuple(state["candidate"]["sizes"])))
+
+    def _use(self, candidate: Candidate) -> None:
+        self._candidate = candidate
+        self._inner = candidate.build(self._n_samples, self._seed)
