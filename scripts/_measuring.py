@@ -6,15 +6,18 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
 import torch
 from omegaconf import OmegaConf
 
 import nolab
 from nolab.config import validate
+from nolab.moments import Moments
 from nolab.runs import Run
 from nolab.tracking.environment import environment
 from nolab.training.costs import timed
 from nolab.training.optimizer import build_optimizer
+from nolab.training.probing import gradient_moments
 from nolab.training.setup import Setup, prepare
 
 CPU = torch.device("cpu")
@@ -52,6 +55,17 @@ def middle(values: list[float | None], form: str = "{:.3g}") -> str:
 def setup_of(*overrides: str) -> Setup:
     """The parts of the run that `nolab train` would start with these overrides."""
     return prepare(validate(OmegaConf.to_container(nolab.compose(list(overrides)), resolve=True)))
+
+
+def trained_moments(overrides: list[str], samples: int) -> Moments:
+    """Moments of per-sample gradients after the training that the overrides say, at the level below the finest."""
+    cheap = ["sampling=coarse", "scheduler=constant", "evaluation.times=1", "tracking=none", "name=moments"]
+    config = nolab.compose([*cheap, *overrides])
+    run = nolab.train(config)
+    setup = prepare(validate(OmegaConf.to_container(config, resolve=True)))
+    setup.model.load_state_dict(run.state["model"])
+    engine = setup.engine(setup.load(), setup.model)
+    return gradient_moments(engine, setup.model, np.arange(samples), len(setup.hierarchy), 0, 1.0)
 
 
 class Step:

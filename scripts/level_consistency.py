@@ -12,54 +12,29 @@ import argparse
 from statistics import median
 
 import numpy as np
-import torch
-from _measuring import write_result
-from omegaconf import OmegaConf
+from _measuring import trained_moments, write_result
 
 import nolab
-from nolab.config import validate
-from nolab.plan import Term
-from nolab.training.setup import prepare
 
 LEVELS = [17, 33, 65, 129]
 
 
-def flat_gradient(model):
-    grads = [p.grad if p.grad is not None else torch.zeros_like(p) for p in model.parameters()]
-    return torch.cat([(torch.view_as_real(g) if g.is_complex() else g).flatten() for g in grads]).double()
-
-
 def variances(discretization, steps, samples, seed):
     """V_ℓ/V_fine per correction and squared bias/V_fine per coarse level, after `steps` steps."""
-    config = nolab.compose(
+    moments = trained_moments(
         [
             f"model.discretization={discretization}",
             f"hierarchy.levels={LEVELS}",
             "dataset.finest=129",
-            "sampling=coarse",  # level -2, 65²
-            "scheduler=constant",
             f"budget.steps={steps}",
-            "evaluation.times=1",
-            "tracking=none",
             f"seed={seed}",
-            "name=level_consistency",
-        ]
+        ],
+        samples,
     )
-    run = nolab.train(config)
-    setup = prepare(validate(OmegaConf.to_container(config, resolve=True)))
-    setup.model.load_state_dict(run.state["model"])
-    engine = setup.engine(setup.load(), setup.model)
-    gradients = np.empty((len(LEVELS), samples), dtype=object)
-    for level in range(len(LEVELS)):
-        for i in range(samples):
-            setup.model.zero_grad(set_to_none=True)
-            engine.accumulate((Term(level, np.array([i]), np.ones(1)),), 0)
-            gradients[level, i] = flat_gradient(setup.model)
-    g = [torch.stack(list(row)) for row in gradients]  # per level (samples, parameters)
-    total = g[-1].var(0).sum()
+    total = moments.fine_variance
     return {
-        "V/V_fine": [float((g[k] - g[k - 1]).var(0).sum() / total) for k in range(1, len(g))],
-        "bias²/V_fine": [float(((g[-1] - g[k]).mean(0) ** 2).sum() / total) for k in range(len(g) - 1)],
+        "V/V_fine": [float(v / total) for v in moments.variances[1:]],
+        "bias²/V_fine": [moments.squared_bias(level) / total for level in range(len(LEVELS) - 1)],
     }
 
 
