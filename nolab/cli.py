@@ -10,6 +10,7 @@ from nolab.errors import InputError, RunFailure, unknown
 COMMANDS = {
     "train": "train a model: Hydra overrides, -m for sweeps",
     "generate": "make a data set's store ahead of training: Hydra overrides",
+    "plan": "what multi-level gradients would gain on a config, before training: Hydra overrides",
     "bench": "time, memory and errors of each precision on this machine: Hydra overrides",
     "evaluate": "errors of a finished run, also on grids finer than it was trained on",
     "pareto": "the Pareto front of finished runs: table, figures, time to target, speed-ups",

@@ -19,12 +19,12 @@ class Moments:
 
     covariance : (L+1, L+1), tr Cov(d_k, d_l); its diagonal is V_ℓ, the variance of each correction.
     mean : (L+1, L+1), E[d_k] · E[d_l], without bias (so it need not be positive).
-    n_samples : that they were estimated from.
+    n_samples : that they were estimated from; of a moving average, those of an estimate as sure as it is.
     """
 
     covariance: np.ndarray
     mean: np.ndarray
-    n_samples: int
+    n_samples: float
 
     @classmethod
     def of_gram(cls, gram: np.ndarray) -> "Moments":
@@ -59,7 +59,7 @@ class Moments:
         return Moments(
             keep * self.covariance + weight * other.covariance,
             keep * self.mean + weight * other.mean,
-            self.n_samples + other.n_samples,
+            1.0 / (keep**2 / self.n_samples + weight**2 / other.n_samples),
         )
 
     def state_dict(self) -> dict[str, Any]:
@@ -69,7 +69,7 @@ class Moments:
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> "Moments":
         """The inverse of :meth:`state_dict`."""
-        return cls(np.array(state["covariance"]), np.array(state["mean"]), int(state["n"]))
+        return cls(np.array(state["covariance"]), np.array(state["mean"]), state["n"])
 
 
 def coefficients(plan: Plan, n_levels: int) -> np.ndarray:
@@ -132,7 +132,8 @@ def quality(
     along = float(expected @ mean @ np.ones(len(seconds)))
     second = float(expected @ mean @ expected) + variance
     exact = float(mean.sum())
-    progress = max(along, 0.0) ** 2 / (second * exact) if second > 0 else 0.0
+    scale = second * exact
+    progress = max(along, 0.0) ** 2 / scale if scale > 0 else 0.0
     cost = chances @ [sum(len(t.indices) * seconds[t.level] for t in plan) for _, plan in outcomes]
     return Quality(variance, float(error @ moments.mean @ error), float(cost), progress)
 

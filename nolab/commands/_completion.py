@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from nolab.cli import COMMANDS
 from nolab.commands._hydra import run_under_hydra
 
-_HYDRA_COMMANDS = ("train", "generate", "bench", "info")
+_HYDRA_COMMANDS = ("train", "generate", "plan", "bench", "info")
 
 
 def main(arguments: Sequence[str]) -> int:

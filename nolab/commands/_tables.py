@@ -11,7 +11,8 @@ def print_table(columns: list[str], rows: list[list[str]], file: TextIO) -> None
     table = Table(box=None, pad_edge=False, header_style="bold")
     for i, column in enumerate(columns):
         figures = i > 0 and any(row[i][:1].isdigit() for row in rows)
-        table.add_column(column, justify="right" if figures else "left", no_wrap=True)
+        last = i == len(columns) - 1  # may be long: the choices of a group
+        table.add_column(column, justify="right" if figures else "left", no_wrap=not last, overflow="fold")
     for row in rows:
         table.add_row(*row)
     plain = {"file": file, "markup": False, "emoji": False}  # brackets in cells are meant, e.g. units

@@ -67,7 +67,7 @@ def _describe_config(config: DictConfig) -> None:
         f"data: {counts}; {axes}; {' '.join(setup.source.input_names)} → {' '.join(setup.source.output_names)}"
     )
     rows = [
-        [level.name, str(n), str(schedule), _points_shown(setup.points, i)]
+        [level.name, f"{n:.4g}", str(schedule), _points_shown(setup.points, i)]
         for i, (level, n, schedule) in enumerate(
             zip(setup.hierarchy.levels, setup.estimator.counts, setup.precision, strict=True)
         )
@@ -87,14 +87,13 @@ def _points_shown(points: "PointSampler", level: int) -> str:
 
 def _neval_savings(setup: "Setup") -> str:
     """What fewer points would save of a step at the finest level, in FLOPs."""
-    from nolab.training.savings import neval_flops
+    from nolab.training.savings import finest_batch, neval_flops
 
     level = setup.hierarchy.finest
-    n_samples = setup.estimator.counts[-1] or max(setup.estimator.counts)
     flops = neval_flops(setup, [level.points, *(level.points // k for k in (8, 64) if level.points >= k)])
     full = flops[level.points]
     parts = [f"{n} points {value / 1e9:.3g} ({value / full - 1:+.0%})" for n, value in flops.items()]
-    return f"GFLOP of {n_samples} samples at {level.name}, forward and backward: {', '.join(parts)}"
+    return f"GFLOP of {finest_batch(setup)} samples at {level.name}, forward and backward: {', '.join(parts)}"
 
 
 def _describe_data(arguments: list[str]) -> int:

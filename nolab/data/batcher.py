@@ -101,6 +101,10 @@ class ResidentBatcher:
         """Nothing to release."""
 
 
+_Key = tuple[int, bytes]
+"""Of what is read ahead: level and indices."""
+
+
 class StreamingBatcher:
     """Samples read from the source when asked for, ahead of time where a plan was announced."""
 
@@ -115,7 +119,8 @@ class StreamingBatcher:
         self._source, self._split, self._hierarchy = source, split, hierarchy
         self._normalizers, self._device = normalizers, device
         self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="nolab-reader")
-        self._pending: dict[tuple[int, bytes], Future] = {}
+        self._pending: dict[_Key, Future] = {}
+        self._announced: tuple[set[_Key], set[_Key]] = (set(), set())  # of the step under way and the next
 
     def get(self, level: int, indices: np.ndarray) -> FieldBatch:
         future = self._pending.pop((level, indices.tobytes()), None)
@@ -123,8 +128,11 @@ class StreamingBatcher:
         return tensors.to(self._device).batch(self._hierarchy.domain)
 
     def prefetch(self, plan: Plan) -> None:
-        for term in plan:
-            key = (term.level, term.indices.tobytes())
+        terms = {(term.level, term.indices.tobytes()): term for term in plan}
+        self._announced = (self._announced[1], set(terms))
+        for key in self._pending.keys() - self._announced[0] - self._announced[1]:
+            self._pending.pop(key).cancel()  # of a plan that was replaced
+        for key, term in terms.items():
             if key not in self._pending:
                 self._pending[key] = self._reader.submit(self._read, term.level, term.indices)
 

@@ -3,8 +3,12 @@
 For a given cost of a step the variance Σ V_ℓ/n_ℓ is least for n_ℓ ∝ √(V_ℓ/C_ℓ), and then variance times cost is
 (Σ √(V_ℓ C_ℓ))² (Giles, Acta Numerica 24, 2015, section 1.3). Against V_fine·C_fine of the finest level alone this
 decides whether a multi-level gradient pays; a level pays where leaving it out makes the sum larger.
+
+A correction that is drawn with a chance n_ℓ below 1 adds S_ℓ/n_ℓ - |E d_ℓ|² with its second moment
+S_ℓ = V_ℓ + |E d_ℓ|²: there S_ℓ takes the place of V_ℓ.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import combinations, pairwise
 
@@ -17,6 +21,7 @@ LEAST_CHANCE = 1e-3
 """Of a correction: its one sample then weighs a thousand times as much."""
 
 LevelSet = tuple[int, ...]
+_ITERATIONS = 10
 
 
 def level_sets(n_levels: int) -> Iterator[LevelSet]:
@@ -45,14 +50,55 @@ def variance_times_cost(moments: Moments, seconds: np.ndarray, levels: LevelSet)
     return float(np.sqrt(variances_between(moments, levels) * seconds[list(levels)]).sum() ** 2)
 
 
-def allocation(moments: Moments, seconds: np.ndarray, levels: LevelSet) -> np.ndarray:
+def squared_means_between(moments: Moments, levels: LevelSet) -> np.ndarray:
+    """|E d|² of the same gradients as in :func:`variances_between`."""
+    edges = [-1, *levels]
+    return np.array(
+        [max(float(moments.mean[a + 1 : b + 1, a + 1 : b + 1].sum()), 0.0) for a, b in pairwise(edges)]
+    )
+
+
+def allocation(
+    moments: Moments, seconds: np.ndarray, levels: LevelSet, first: float = math.inf
+) -> np.ndarray:
     """√(V_ℓ/C_ℓ) over `levels`, as shares of the first one's, not growing: nested sets can't.
 
     A correction that varies more than the level below it is drawn as often.
+
+    Parameters
+    ----------
+    first : samples at the first of `levels`; those whose share of it is below 1 go by √(S_ℓ/C_ℓ), up to 1.
     """
-    ideal = np.sqrt(variances_between(moments, levels) / seconds[list(levels)])
-    shares = ideal / ideal[0] if ideal[0] > 0 else np.ones(len(levels))
+    costs = seconds[list(levels)]
+    variances = variances_between(moments, levels)
+    if variances[0] == 0:
+        return np.ones(len(levels))
+    unit = np.sqrt(variances[0] / costs[0])
+    shares = np.sqrt(variances / costs) / unit
+    seconds_moments = variances + squared_means_between(moments, levels)
+    by_chance = np.minimum(np.sqrt(seconds_moments / costs) / unit, 1.0 / first)
+    shares = np.where(shares >= 1.0 / first, shares, by_chance)
     return np.maximum(np.minimum.accumulate(np.minimum(shares, 1.0)), LEAST_CHANCE)
+
+
+def within(
+    moments: Moments, seconds: np.ndarray, levels: LevelSet, budget: float
+) -> tuple[np.ndarray, float]:
+    """Shares over `levels` and the samples at their first one, for a step that costs `budget` seconds."""
+    costs, shares = seconds[list(levels)], allocation(moments, seconds, levels)
+    for _ in range(_ITERATIONS):  # the shares depend on the first, the first on the shares
+        first = max(1.0, budget / float(shares @ costs))
+        shares = allocation(moments, seconds, levels, first)
+    return shares, first
+
+
+def achieved(moments: Moments, seconds: np.ndarray, levels: LevelSet, budget: float) -> float:
+    """Variance times cost of the allocation :func:`within` a budget: (Σ √(V_ℓ C_ℓ))² where no n_ℓ is below 1."""
+    shares, first = within(moments, seconds, levels, budget)
+    sizes = first * shares
+    variances, means = variances_between(moments, levels), squared_means_between(moments, levels)
+    rare = means * np.maximum(1.0 / sizes - 1.0, 0.0)
+    return float((variances / sizes + rare).sum() * (sizes @ seconds[list(levels)]))
 
 
 def counts(shares: Sequence[float], levels: LevelSet, first: float) -> tuple[float, ...]:

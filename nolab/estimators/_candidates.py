@@ -1,5 +1,6 @@
 """What could train from here, and what each is worth: the choices of `nolab plan` and of `sampling=auto`."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -56,7 +57,8 @@ def candidates(moments: Moments, seconds: np.ndarray, batch_size: int, n_samples
         yield Candidate("fine" if level == n_levels - 1 else "coarse", sizes)
     if n_levels == 1:
         return
-    parts = tuple(float(2**level) for level in reversed(range(n_levels)))
+    finest = math.ceil(batch_size / (2**n_levels - 1))
+    parts = tuple(float(finest * 2**level) for level in reversed(range(n_levels)))
     if sum(parts) <= n_samples:
         yield Candidate("mixed", parts)
     for levels in level_sets(n_levels):
@@ -67,10 +69,9 @@ def candidates(moments: Moments, seconds: np.ndarray, batch_size: int, n_samples
 def _nested(
     moments: Moments, seconds: np.ndarray, levels: LevelSet, batch_size: int, n_samples: int
 ) -> Iterator[Candidate]:
-    shares = allocation(moments, seconds, levels)
     for first in dict.fromkeys((batch_size, 4 * batch_size)):
         if first <= n_samples:
-            yield Candidate("mlmc", counts(shares, levels, first))
+            yield Candidate("mlmc", counts(allocation(moments, seconds, levels, first), levels, first))
 
 
 def ranked(
@@ -78,8 +79,10 @@ def ranked(
 ) -> list[tuple[Candidate, Quality]]:
     """Every candidate with its quality, the fastest progress per second first."""
     found = dict.fromkeys(candidates(moments, seconds, batch_size, n_samples))
-    rated = [
-        (candidate, quality(candidate.build(n_samples, 0).outcomes(), moments, seconds, n_samples))
-        for candidate in found
-    ]
+    rated = [(candidate, worth(candidate, moments, seconds, n_samples)) for candidate in found]
     return sorted(rated, key=lambda pair: -pair[1].rate)
+
+
+def worth(candidate: Candidate, moments: Moments, seconds: np.ndarray, n_samples: int) -> Quality:
+    """The candidate's quality at these moments."""
+    return quality(candidate.build(n_samples, 0).outcomes(), moments, seconds, n_samples)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from nolab.errors import InputError
 from nolab.moments import Moments
 from nolab.schema import check
 
@@ -31,6 +32,8 @@ class Probes:
     """The moving average of :class:`Moments`, and the step of the next probe."""
 
     def __init__(self, options: ProbeOptions, n_samples: int, seed: int) -> None:
+        if n_samples < 2:
+            raise InputError(f"sampling: variances need 2 training samples or more, there are {n_samples}")
         self._options, self._n_samples, self._seed = options, n_samples, seed
         self.known: Moments | None = None
         self._next = self._step = 0

@@ -3,7 +3,8 @@
 Before the first step, and then as often as the overhead allows, the gradients of a few samples are taken at every
 level: V_ℓ = tr Cov(g_ℓ - g_{ℓ-1}) enters a moving average, and n_ℓ ∝ √(V_ℓ/C_ℓ) fills the time that a step of
 `batch_size` samples at the finest level takes. Levels that do not pay are left out; where none does, that
-is, (Σ √(V_ℓ C_ℓ))² >= V_fine·C_fine, the finest level alone is left.
+is, (Σ √(V_ℓ C_ℓ))² >= V_fine·C_fine, the finest level alone is left. Corrections rarer than one a step are drawn by
+chance, with what that adds to the variance (:mod:`nolab.estimators._allocation`).
 """
 
 import logging
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from nolab.estimators._allocation import LevelSet, allocation, counts, level_sets, variance_times_cost
+from nolab.estimators._allocation import LevelSet, achieved, counts, level_sets, within
 from nolab.estimators._probes import ProbeOptions, Probes
 from nolab.estimators.mlmc import Nested
 from nolab.moments import Moments
@@ -68,14 +69,14 @@ class Adaptive(Estimator):
 
     def learn(self, moments: Moments, seconds: np.ndarray) -> None:
         known = self._probes.take(moments)
-        products = {
-            levels: variance_times_cost(known, seconds, levels) for levels in level_sets(len(seconds))
-        }
+        budget = self._options.batch_size * float(seconds[-1])
+        products = {levels: achieved(known, seconds, levels, budget) for levels in level_sets(len(seconds))}
         best = min(products, key=products.__getitem__)
         if products[best] < _WORTH_A_CHANGE * products[self._levels]:
             self._levels = best
             log.info("adaptive: %s", _said(best, products))
-        self._use(self._sizes_for(known, seconds))
+        shares, first = within(known, seconds, self._levels, budget)
+        self._use(counts(shares, self._levels, min(first, float(self._n_samples))))
         self._probes.plan_next(float(np.dot(self.counts, seconds)), float(seconds.sum()))
 
     def figures(self) -> dict[str, tuple[float, ...]]:
@@ -88,12 +89,6 @@ class Adaptive(Estimator):
         self._levels = tuple(state["levels"])
         self._probes.load_state_dict(state["probes"])
         self._use(tuple(state["sizes"]))
-
-    def _sizes_for(self, moments: Moments, seconds: np.ndarray) -> tuple[float, ...]:
-        shares = allocation(moments, seconds, self._levels)
-        budget = self._options.batch_size * float(seconds[-1])
-        first = budget / float(shares @ seconds[list(self._levels)])
-        return counts(shares, self._levels, min(first, float(self._n_samples)))
 
     def _use(self, sizes: tuple[float, ...]) -> None:
         self._sizes = sizes

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from nolab.estimators._candidates import Candidate, ranked
+from nolab.estimators._candidates import Candidate, ranked, worth
 from nolab.estimators._probes import ProbeOptions, Probes
 from nolab.moments import Moments
 from nolab.plan import Estimator, Plan
@@ -69,10 +69,9 @@ class Auto(Estimator):
     def learn(self, moments: Moments, seconds: np.ndarray) -> None:
         first = self._probes.known is None
         known = self._probes.take(moments)
-        order = ranked(known, seconds, self._options.batch_size, self._n_samples)
-        best, worth = order[0]
-        now = dict(order).get(self._candidate)
-        if first or now is None or worth.rate > _WORTH_A_CHANGE * now.rate:
+        best, quality = ranked(known, seconds, self._options.batch_size, self._n_samples)[0]
+        now = worth(self._candidate, known, seconds, self._n_samples)
+        if first or quality.rate > _WORTH_A_CHANGE * now.rate:
             if best != self._candidate:
                 log.info("auto: %s", " ".join(best.overrides))
             self._use(best)

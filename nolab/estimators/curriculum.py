@@ -19,6 +19,9 @@ from nolab.schema import check, from_mapping
 
 log = logging.getLogger(__name__)
 
+_ROUNDING = 1e-9
+"""Of sums of shares: 0.1 + 0.2 is more than 3/10 as a float."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -60,7 +63,7 @@ def build(options: Options, n_samples: int, n_levels: int, seed: int) -> Estimat
             f"sampling.phases[{len(phases) - 1}]: the last phase takes what is left of the budget"
         )
     total = sum(phase.share or 0.0 for phase in phases)
-    if total >= 1:
+    if total >= 1 - _ROUNDING:
         raise InputError(f"sampling.phases: shares of {total:g} leave nothing to the last phase")
     return Curriculum(phases)
 
@@ -75,12 +78,21 @@ def _phase(values: Any, i: int, n_samples: int, n_levels: int, seed: int) -> Pha
     share, patience, name = own.pop("share", None), own.pop("patience", None), own.pop("estimator")
     if share is not None and not (isinstance(share, (int, float)) and 0 < share < 1):
         raise InputError(f"{where}.share: must be in (0, 1), got {share!r}")
-    if patience is not None and not (isinstance(patience, int) and patience >= 1):
+    if patience is not None and not (type(patience) is int and patience >= 1):
         raise InputError(f"{where}.patience: must be a whole number >= 1, got {patience!r}")
+    if name == "curriculum":
+        raise InputError(f"{where}.estimator: a phase can't be a curriculum; list its phases in its place")
     part = registry.load("nolab.estimators", name, f"{where}.estimator")
-    return Phase(
-        part.build(from_mapping(part.Options, own, where), n_samples, n_levels, seed), share, patience
-    )
+    options = from_mapping(part.Options, own, where)
+    try:
+        estimator = part.build(options, n_samples, n_levels, seed)
+    except InputError as error:
+        raise InputError(f"{where}{str(error).removeprefix('sampling')}") from None
+    if estimator.keeps_gradients and i > 0:
+        raise InputError(
+            f"{where}.estimator: {name} can only be the first phase, later it would begin without what it keeps"
+        )
+    return Phase(estimator, share, patience)
 
 
 class Curriculum(Estimator):
@@ -133,7 +145,7 @@ class Curriculum(Estimator):
     def _at(self, share: float) -> int:
         """Which phase a step belongs to."""
         now, began = self._now, self._began
-        while (length := self._phases[now].share) is not None and share >= began + length:
+        while (length := self._phases[now].share) is not None and share >= began + length - _ROUNDING:
             now, began = now + 1, began + length
         return now
 

@@ -49,19 +49,29 @@ class Options:
     def __post_init__(self) -> None:
         check(0 < self.batch_size < float("inf"), "batch_size", self.batch_size, "> 0")
         check(1 <= self.delta < float("inf"), "delta", self.delta, "a number >= 1")
+        check(bool(np.isfinite(self.alpha).all()), "alpha", self.alpha, "finite")
 
 
 def build(options: Options, n_samples: int, n_levels: int, seed: int) -> Estimator:
     """Estimator over `n_samples` training samples on a hierarchy of `n_levels` levels."""
-    counts = options.counts or geometric_counts(options.batch_size, options.delta, n_levels)
+    counts = options.counts
+    if counts is None:
+        counts = geometric_counts(options.batch_size, options.delta, n_levels)
     if len(counts) != n_levels:
         raise InputError(f"sampling.counts: {len(counts)} numbers for {n_levels} levels: {counts}")
-    if fractions := [n for n in counts if n > 1 and n != int(n)]:
+    if fractions := [n for n in counts if n > 1 and not float(n).is_integer()]:
         raise InputError(f"sampling.counts: whole numbers of samples, or chances below 1, not {fractions[0]}")
     alpha = options.alpha if isinstance(options.alpha, list) else [options.alpha] * (n_levels - 1)
     if len(alpha) != n_levels - 1:
         raise InputError(f"sampling.alpha: {len(alpha)} coefficients for {n_levels - 1} corrections: {alpha}")
-    return {"nested": Nested, "random": Random}[options.scheme](counts, n_samples, seed, alpha)
+    estimator = {"nested": Nested, "random": Random}[options.scheme](counts, n_samples, seed, alpha)
+    if not all(plan for _, plan in estimator.outcomes()):
+        raise InputError(
+            f"sampling.alpha: {options.alpha} leaves out the coarse levels, and with n_ℓ = "
+            f"{', '.join(f'{n:g}' for n in counts)} some steps have nothing else; "
+            "give the finer levels whole samples, or alpha other than 0"
+        )
+    return estimator
 
 
 def shares(alpha: Sequence[float] | None, n_levels: int) -> np.ndarray:

@@ -14,6 +14,8 @@ from nolab.training.gradient import GradientEngine
 
 _MOST_BYTES = 2**30
 """Of all gradients together; longer ones are sketched to what fits."""
+_WEIGHT = 2.0**-4
+"""Of the single sample in its loss: like one of a step's, so that float16 holds it where it holds a step."""
 
 
 def gradient_gram(
@@ -68,12 +70,15 @@ def _corrections(
     engine.model.train()
     try:
         with torch.random.fork_rng(devices=cuda):
-            for index in indices:
+            for draw, index in enumerate(
+                indices
+            ):  # each sample sees points of its own, but the same at all levels
                 coarser = None
                 for level in range(n_levels):
                     _clear(parameters)
-                    engine.accumulate((Term(level, np.array([index]), np.ones(1)),), step, share)
-                    gradient = _flat(parameters) / engine.scaler.get_scale()
+                    term = Term(level, np.array([index]), np.full(1, _WEIGHT))
+                    engine.accumulate((term,), step + draw, share)
+                    gradient = _flat(parameters) / (_WEIGHT * engine.scaler.get_scale())
                     yield sketch(gradient if coarser is None else gradient - coarser)
                     coarser = gradient
     finally:

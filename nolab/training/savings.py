@@ -1,10 +1,18 @@
 """What N_eval saves: FLOPs of a step at the finest level, by the number of points."""
 
+import math
+
 import torch
 
 from nolab.fields import Draw, FieldBatch
 from nolab.metrics.flops import count_flops
 from nolab.training.setup import Setup
+
+
+def finest_batch(setup: Setup) -> int:
+    """Samples that a step evaluates at the finest level; where it evaluates none, as many as at its largest."""
+    counts = setup.estimator.counts
+    return math.ceil(counts[-1] or max(counts))
 
 
 def neval_flops(setup: Setup, nevals: list[int]) -> dict[int, int]:
@@ -13,7 +21,7 @@ def neval_flops(setup: Setup, nevals: list[int]) -> dict[int, int]:
     The batch is what the estimator evaluates at the finest level; nothing is read or trained.
     """
     level, device = setup.hierarchy.finest, setup.device
-    n_samples = setup.estimator.counts[-1] or max(setup.estimator.counts)
+    n_samples = finest_batch(setup)
     batch = FieldBatch(
         torch.rand(n_samples, setup.spec.in_channels, *setup.spec.input_shape, device=device),
         setup.spec.domain,

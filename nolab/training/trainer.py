@@ -152,7 +152,8 @@ class Trainer:
         if (indices := estimator.probe(step, share)) is None:
             return
         moments = gradient_moments(self.engine, self.model, indices, n_levels, step, share)
-        estimator.learn(moments, self._level_seconds)
+        if np.isfinite(moments.covariance).all():  # else float16 overflowed: the scale of the loss adapts
+            estimator.learn(moments, self._level_seconds)
         self.progress.samples = [n + len(indices) for n in self.progress.samples]
         self._ahead = None  # was planned without knowing
 

@@ -2,20 +2,11 @@
 
 import numpy as np
 import pytest
+from estimators_support import N, evaluations
 
 from nolab.errors import InputError
 from nolab.estimators import coarse, fine, mixed, mlmc
 from nolab.estimators._counts import geometric_counts
-
-N = 48
-
-
-def evaluations(plan, n_levels):
-    """Total weight of each (level, sample), as an array (levels, N)."""
-    total = np.zeros((n_levels, N))
-    for term in plan:
-        np.add.at(total[term.level], term.indices, term.weights)
-    return total
 
 
 def build_mlmc(scheme, n_levels, delta=2.0, batch_size=2, seed=0):
