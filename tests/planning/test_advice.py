@@ -52,7 +52,7 @@ def test_reasons_fit_their_numbers():
     assert hidden.chosen.candidate.estimator == "coarse"
     assert "little for corrections to remove" in reason(hidden)
     assert "not limited by noise" not in reason(hidden)
-    even = outlook_of([20.0, 0.05, 0.01], [1.0, 1.0, 1.0], COSTS)
+    even = outlook_of([20.0, 2.5, 1.0], [1.0, 1.0, 1.0], COSTS)
     assert even.chosen.candidate.estimator == "coarse"
     assert "corrections are hardly faster" in reason(even)
     assert "falls by hardly anything a level while the cost rises by 2^2" in reason(
