@@ -16,6 +16,7 @@ from nolab.moments import Moments
 from nolab.runs import Run
 from nolab.tracking.environment import environment
 from nolab.training.costs import timed
+from nolab.training.gradient import GradientEngine
 from nolab.training.optimizer import build_optimizer
 from nolab.training.probing import gradient_moments
 from nolab.training.setup import Setup, prepare
@@ -57,14 +58,19 @@ def setup_of(*overrides: str) -> Setup:
     return prepare(validate(OmegaConf.to_container(nolab.compose(list(overrides)), resolve=True)))
 
 
-def trained_moments(overrides: list[str], samples: int) -> Moments:
-    """Moments of per-sample gradients after the training that the overrides say, at the level below the finest."""
+def trained(overrides: list[str]) -> tuple[Setup, GradientEngine]:
+    """Parts of a run after the training that the overrides say, at the level below the finest."""
     cheap = ["sampling=coarse", "scheduler=constant", "evaluation.times=1", "tracking=none", "name=moments"]
     config = nolab.compose([*cheap, *overrides])
     run = nolab.train(config)
     setup = prepare(validate(OmegaConf.to_container(config, resolve=True)))
     setup.model.load_state_dict(run.state["model"])
-    engine = setup.engine(setup.load(), setup.model)
+    return setup, setup.engine(setup.load(), setup.model)
+
+
+def trained_moments(overrides: list[str], samples: int) -> Moments:
+    """Moments of the first samples' gradients after the training of :func:`trained`."""
+    setup, engine = trained(overrides)
     return gradient_moments(engine, setup.model, np.arange(samples), len(setup.hierarchy), 0, 1.0)
 
 
