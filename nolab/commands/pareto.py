@@ -21,7 +21,7 @@ def main(arguments: Sequence[str]) -> int:
     _check_files(asked.figure, asked.csv)
     by, reference = asked.by and tuple(asked.by), asked.reference and tuple(asked.reference)
     lists = (tuple(asked.where), tuple(asked.baseline), tuple(asked.target))
-    comparison = compare(asked.runs, Options(asked.x, asked.y, by, *lists, reference))
+    comparison = compare(asked.runs, Options(asked.x, asked.y, by, *lists, reference, asked.along))
     if asked.json:
         print(json.dumps(as_dict(comparison), indent=2, default=str))
     else:
@@ -42,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--y", default=Options.y, metavar="NAME", help=f"the error; default {Options.y}")
     add("--by", nargs="+", metavar="KEY", help="keys that make groups; default: those that vary, seeds aside")
+    add("--along", metavar="KEY", help="of these keys, the one along which groups make a curve in the figure")
     keys = {"nargs": "+", "action": "extend", "default": [], "metavar": "KEY=VALUE"}
     add("--where", help="only these runs; A,B: either value", **keys)
     add("--baseline", help="the group to compare with; default: the one with sampling=fine", **keys)

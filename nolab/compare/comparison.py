@@ -11,11 +11,11 @@ from nolab.compare import targets
 from nolab.compare.axes import check_axis
 from nolab.compare.baseline import only_fine, selected
 from nolab.compare.front import hypervolume, pareto_mask
-from nolab.compare.groups import Group, group_runs
+from nolab.compare.groups import Group, group_runs, labels
 from nolab.compare.groups import remarks as remarks_on
-from nolab.compare.keys import check_key, matching, varying
+from nolab.compare.keys import check_key, matching, text, varying
 from nolab.compare.records import Reading, RunRecord, Skipped, read_runs
-from nolab.errors import InputError
+from nolab.errors import InputError, unknown
 
 MARGIN = 1.1
 """The default reference lies this far beyond the largest medians: at them, the costliest group and the one
@@ -36,6 +36,8 @@ class Options:
     """``KEY=VALUE`` conditions that select one group; empty: the one group with ``sampling=fine``."""
     targets: tuple[float, ...] = ()
     reference: tuple[float, float] | None = None
+    along: str | None = None
+    """Of the keys that make groups, the one along which they are joined into curves."""
 
     def __post_init__(self) -> None:
         _check_positive("target", self.targets)
@@ -73,6 +75,12 @@ class Comparison:
         """The groups on the front, the cheapest first."""
         return [group for group, on_front in zip(self.groups, self.front, strict=True) if on_front]
 
+    @property
+    def curves(self) -> list[str]:
+        """Of each group, the label of its curve: that of the keys other than ``along``."""
+        rest = [key for key in self.keys if key != self.options.along]
+        return labels([[text(group.settings[key]) for key in rest] for group in self.groups], rest)
+
     def name(self, group: Group) -> str:
         """A group's label, and whether it is the baseline."""
         return f"{group.label} (baseline)" if group is self.baseline else group.label
@@ -93,6 +101,8 @@ def compare(sources: Sequence[str | Path | RunRecord], options: Options) -> Comp
     for key in options.by or ():
         check_key(runs, key)
     keys = tuple(varying(runs) if options.by is None else options.by)
+    if options.along is not None and options.along not in keys:
+        raise unknown("along", options.along, keys)
     groups = group_runs(runs, keys, options.x, options.y)
     remarks = remarks_on(groups)
     baseline = selected(groups, options.baseline) if options.baseline else only_fine(groups)

@@ -85,9 +85,11 @@ def draw(comparison: Comparison) -> Figure:
     axes.set(xlim=(x.low, x.high), ylim=(y.low, y.high))
     axes.set(xlabel=title(comparison.options.x), ylabel=title(comparison.options.y))
     handles = _draw_front(axes, comparison.front_groups, x, y)
-    for group, look in zip(comparison.groups, looks(comparison), strict=True):
-        if group.drawable:
-            handles += _draw_group(axes, group, look, x, y)
+    drawn = [pair for pair in zip(comparison.groups, looks(comparison), strict=True) if pair[0].drawable]
+    if comparison.options.along is not None:
+        _join(axes, drawn)
+    for group, look in drawn:
+        handles += _draw_group(axes, group, look, x, y)
     _add_legend(figure, {handle.get_label(): handle for handle in handles})
     return figure
 
@@ -123,6 +125,14 @@ def _draw_front(axes: Axes, front: Sequence[Group], x: Scale, y: Scale) -> list[
     axes.fill_between(across, up, y.high, step="post", color="#F2F2F2", linewidth=0, zorder=0)
     style = {"color": "#444444", "linewidth": 0.9, "drawstyle": "steps-post", "zorder": 1}
     return axes.plot(across, up, label="Pareto front", **style)
+
+
+def _join(axes: Axes, drawn: Sequence[tuple[Group, Look]]) -> None:
+    """A thin line through the medians of each curve, the cheapest first."""
+    for label in dict.fromkeys(look.label for _, look in drawn):
+        curve = [(group, look) for group, look in drawn if look.label == label]
+        points = [(group.x.median, group.y.median) for group, _ in curve]
+        axes.plot(*zip(*points, strict=True), color=curve[0][1].colour, linewidth=0.8, alpha=0.7, zorder=2)
 
 
 def _draw_group(axes: Axes, group: Group, look: Look, x: Scale, y: Scale) -> list[Line2D]:

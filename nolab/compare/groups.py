@@ -51,10 +51,10 @@ def group_runs(runs: Sequence[RunRecord], keys: Sequence[str], x: str, y: str) -
     members: dict[tuple[str, ...], list[RunRecord]] = {}
     for run in runs:
         members.setdefault(tuple(text(value(run, key)) for key in keys), []).append(run)
-    labels = _labels(list(members), keys)
+    named = labels(list(members), keys)
     seeds = _seeds(runs)
     groups = []
-    for label, several in zip(labels, members.values(), strict=True):
+    for label, several in zip(named, members.values(), strict=True):
         points = tuple((_or_infinity(run, x), _or_infinity(run, y)) for run in several)
         own = _seeds(several)
         groups.append(
@@ -86,7 +86,7 @@ def remarks(groups: Sequence[Group]) -> list[str]:
     return found
 
 
-def _labels(identities: Sequence[Sequence[str]], keys: Sequence[str]) -> list[str]:
+def labels(identities: Sequence[Sequence[str]], keys: Sequence[str]) -> list[str]:
     """``sampling=mlmc delta=2``; for a single key with words as values those alone: ``mlmc``."""
     if not keys:
         return ["all runs"] * len(identities)

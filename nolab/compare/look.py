@@ -26,7 +26,12 @@ class Look:
 
 
 def looks(comparison: Comparison) -> list[Look]:
-    """One for each group: filled on the front, hollow off it, grey where it is not named apart."""
+    """One for each group: filled on the front, hollow off it, grey where it is not named apart.
+
+    Groups of one curve look alike.
+    """
+    if comparison.options.along is not None:
+        return _looks_of_curves(comparison)
     few = len(comparison.groups) <= _NAMED
     found, named = [], 0
     for group, on_front in zip(comparison.groups, comparison.front, strict=True):
@@ -38,3 +43,16 @@ def looks(comparison: Comparison) -> list[Look]:
         found.append(Look(*look, on_front, comparison.name(group)))
         named += 1
     return found
+
+
+def _looks_of_curves(comparison: Comparison) -> list[Look]:
+    numbers = {curve: i for i, curve in enumerate(sorted(set(comparison.curves)))}
+    return [
+        Look(
+            _COLOURS[numbers[curve] % len(_COLOURS)],
+            _MARKERS[numbers[curve] % len(_MARKERS)],
+            on_front,
+            curve,
+        )
+        for curve, on_front in zip(comparison.curves, comparison.front, strict=True)
+    ]

@@ -99,6 +99,31 @@ def test_the_front_is_drawn_through_its_medians(compared):
     assert list(line.get_ydata())[1:-1] == [group.y.median for group in front]
 
 
+def test_groups_along_a_key_make_curves(tmp_path):
+    """Two samplings with three budgets each: two curves, through the medians in order of cost."""
+    for sampling, error in (("fine", 0.2), ("mlmc", 0.1)):
+        for seconds in (40, 10, 20):
+            overrides = [f"sampling={sampling}", f"budget.seconds={seconds}"]
+            folder = tmp_path / "runs" / f"{sampling}{seconds}"
+            make_run(folder, overrides, error=error / seconds, seconds=float(seconds))
+    options = Options(by=("sampling", "seconds"), along="seconds")
+    comparison = compare([tmp_path / "runs"], options)
+    assert sorted(set(comparison.curves)) == ["fine", "mlmc"]
+    styles = {
+        curve: (look.colour, look.marker)
+        for curve, look in zip(comparison.curves, looks(comparison), strict=True)
+    }
+    assert len(set(styles.values())) == 2
+    (axes,) = draw(comparison).axes
+    curves = {
+        tuple(line.get_xdata()): tuple(line.get_ydata()) for line in axes.lines if len(line.get_xdata()) == 3
+    }
+    assert set(curves) == {(10.0, 20.0, 40.0)}
+    assert sum(len(line.get_xdata()) == 3 and line.get_linestyle() == "-" for line in axes.lines) == 2
+    with pytest.raises(InputError, match=r"along: 'second' is not known\. Did you mean 'seconds'"):
+        compare([tmp_path / "runs"], Options(by=("sampling", "seconds"), along="second"))
+
+
 def test_labels_are_no_formulas_and_never_hidden_or_too_long(tmp_path):
     for i, value in enumerate((r"$\frac{$", "_hidden", "x" * 200)):
         make_run(tmp_path / "runs" / str(i), [f"sampling={value}"], error=0.1 / (i + 1), seconds=10.0 + i)

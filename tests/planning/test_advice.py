@@ -60,7 +60,7 @@ def test_reasons_fit_their_numbers():
     )
     slow = outlook_of([1.0, 12.0, 10.0], FINE_WINS[1], COSTS)
     assert "falls by 2^0.26 a level while the cost rises by 2^2" in reason(slow)
-    calm = outlook_of([1.0, 0.01, 0.001], [0.01, 0.01, 50.0], (1.0, 1.5, 2.0))
+    calm = outlook_of([1.0, 0.01, 0.001], [0.01, 0.01, 50.0], (1.0, 1.2, 1.4))
     assert calm.chosen.candidate.estimator == "fine"
     assert "corrections would gain 1" in reason(calm)
     assert "not limited by noise" in reason(calm)
