@@ -64,7 +64,7 @@ CONFIG = [
     (["optimizer.betas=[0.9]"], ["optimizer.betas", "2 values"]),
     (["scheduler.warmup=1"], ["scheduler.warmup", "[0, 1)"]),
     (["sampling.scheme=nestd"], ["sampling.scheme: 'nestd'", "Did you mean 'nested'?"]),
-    (["sampling.batch_size=0"], ["sampling.batch_size", ">= 1"]),
+    (["sampling.batch_size=0"], ["sampling.batch_size", "> 0"]),
     (["sampling.batch_size=8", "delta=4"], ["level 0", "32 samples", "16", "batch_size"]),
     (["sampling=coarse", "sampling.level=5"], ["sampling.level", "5", "2 level(s)"]),
     (["hierarchy.levels=[9,14]"], ["14", "17", "(n-1)", "spectral"]),

@@ -122,7 +122,7 @@ def test_generate_prints_the_store_and_reuses_it(nolab, tiny, tmp_path):
 def test_help_teaches(nolab):
     assert "nolab train -m delta=1,2,4" in nolab("--help").stdout
     train_help = nolab("train", "--help").stdout
-    assert "sampling: coarse, fine, mixed, mlmc" in train_help
+    assert "sampling: adaptive, auto, coarse, curriculum, delayed, fine, mixed, mlmc" in train_help
     assert "nolab train -m delta=1,2,4,8 neval=64,256 seed=0,1,2" in train_help
     assert "delta: 2" in train_help
 
