@@ -2,8 +2,9 @@
 
     python scripts/plan_gain.py [--steps 200] [--samples 64] [--draws 100] [--seed 0]
 
-Predicted: from the moments of single samples' gradients and the measured C_ℓ, as `nolab plan` does. Achieved: the
-spread of `--draws` gradients of the real estimator, times the median seconds of its steps; the estimators take turns.
+Predicted: from the moments of single samples' gradients, and C_ℓ measured with batches of 4 at every level, as
+`nolab plan` does, or (own batches) with those of the estimator's own plan. Achieved: the spread of `--draws` gradients
+of the real estimator, times the mean seconds of its steps; the estimators take turns.
 """
 
 import argparse
@@ -33,6 +34,11 @@ def contestants(moments, seconds, n_samples, seed):
         "mlmc δ=4": mlmc.build(mlmc.Options(1, 4.0), n_samples, len(levels), seed),
         f"mlmc {'/'.join(f'{n:.2g}' for n in best)}": mlmc.build(optimal, n_samples, len(levels), seed),
     }
+
+
+def fullest(estimator):
+    """Of the plans that a step may have, the one with most terms."""
+    return max((plan for _, plan in estimator.outcomes()), key=len)
 
 
 def spread(setup, engine, estimator, draws):
@@ -71,6 +77,15 @@ def measure(finest, hierarchy, options):
         steps = count()
         return lambda: engine.accumulate(estimator.plan(step := next(steps)), step, 1.0)
 
+    own = {
+        name: quality(
+            estimator.outcomes(),
+            moments,
+            np.array(measure_costs(engine, setup.model, fullest(estimator), n_levels).seconds),
+            n_samples,
+        )
+        for name, estimator in estimators.items()
+    }
     timed = alternate({name: step_of(estimator) for name, estimator in estimators.items()}, 40)
     achieved = {
         name: (spread(setup, engine, estimator, options.draws), float(np.mean(timed[name])))
@@ -82,11 +97,16 @@ def measure(finest, hierarchy, options):
         after = achieved[name][0] * achieved[name][1]
         rows[name] = {
             "predicted gain": predicted["fine"].variance * predicted["fine"].cost / before,
+            "predicted gain, own batches": own["fine"].variance
+            * own["fine"].cost
+            / (own[name].variance * own[name].cost),
             "achieved gain": achieved["fine"][0] * achieved["fine"][1] / after,
             "predicted": {"variance": predicted[name].variance, "seconds": predicted[name].cost},
             "achieved": {"variance": achieved[name][0], "seconds": achieved[name][1]},
         }
-        rows[name]["ratio"] = rows[name]["achieved gain"] / rows[name]["predicted gain"]
+        rows[name]["variance ratio"] = achieved[name][0] / predicted[name].variance
+        rows[name]["cost ratio"] = achieved[name][1] / predicted[name].cost
+        rows[name]["own cost ratio"] = achieved[name][1] / own[name].cost
     return rows
 
 
@@ -104,8 +124,10 @@ def main():
         result[name] = measure(finest, hierarchy, options)
         for estimator, row in result[name].items():
             print(
-                f"{name:14} {estimator:24} gain predicted {row['predicted gain']:.2f}, achieved "
-                f"{row['achieved gain']:.2f}: ratio {row['ratio']:.2f}",
+                f"{name:14} {estimator:24} gain predicted {row['predicted gain']:.2f} (own batches "
+                f"{row['predicted gain, own batches']:.2f}), achieved {row['achieved gain']:.2f}; achieved over "
+                f"predicted: variance {row['variance ratio']:.2f}, cost {row['cost ratio']:.2f} (own batches "
+                f"{row['own cost ratio']:.2f})",
                 flush=True,
             )
     print(write_result("plan_gain", {"options": vars(options), "hierarchies": result}))
