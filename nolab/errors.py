@@ -25,3 +25,8 @@ def unknown(what: str, given: object, allowed: Iterable[object]) -> InputError:
     near = get_close_matches(str(given), names, n=1, cutoff=0.5)
     hint = f" Did you mean '{near[0]}'?" if near else ""
     return InputError(f"{what}: '{given}' is not known.{hint} Valid: {', '.join(names) or '(none)'}.")
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says in one line; its type where it says nothing."""
+    return (str(error) or type(error).__name__).splitlines()[0]

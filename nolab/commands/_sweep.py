@@ -1,20 +1,19 @@
 """A multirun as a sweep: one view while it lasts, one table and all failures at its end."""
 
 import os
-import secrets
 import sys
-import time
 from collections.abc import Callable, Sequence
 
 from omegaconf import DictConfig
 
 from nolab.commands._tables import print_table
-from nolab.errors import InputError
+from nolab.errors import InputError, first_line
 from nolab.sweeps.attempt import ENDED, JobRecord
 from nolab.sweeps.hydra_callback import Refused
 from nolab.sweeps.identity import sweep_identity
 from nolab.sweeps.job import Job, SweepTask
 from nolab.sweeps.view import SweepView, counts_line, result_table, shown_overrides, varying
+from nolab.tracking.run_directory import new_id
 
 
 def run_sweep(
@@ -40,9 +39,8 @@ def run_sweep(
     InputError : the jobs can't be composed, or their records not be written.
     """
     overrides = [a for a in arguments if "=" in a and not a.startswith("-")]
-    attempt = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
     # Launchers hand the environment on, so the jobs of other processes find the same folder (conf/config.yaml).
-    os.environ["NOLAB_SWEEP"] = f"{sweep_identity(overrides)}/{attempt}"
+    os.environ["NOLAB_SWEEP"] = f"{sweep_identity(overrides)}/{new_id()}"
     stopped = None
     try:
         launch(SweepTask(work))
@@ -82,7 +80,7 @@ def _tell(view: SweepView, stopped: BaseException | None) -> int:
         print("interrupted; the same command goes on where this one stopped", file=sys.stderr)
         code = 1
     elif stopped is not None:
-        print(f"nolab: the launcher failed: {_first_line(stopped)}", file=sys.stderr)
+        print(f"nolab: the launcher failed: {first_line(stopped)}", file=sys.stderr)
         code = 1
     for record in records:
         if record.state == "failed":
@@ -97,7 +95,3 @@ def _tell(view: SweepView, stopped: BaseException | None) -> int:
 def _tell_failure(view: SweepView, record: JobRecord, error: str) -> None:
     overrides = shown_overrides(record, varying(view.records))
     print(f"failed: {overrides}: {error} (its log: {view.attempt.log_file(record.num)})", file=sys.stderr)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from nolab.errors import InputError
+from nolab.errors import InputError, first_line
 from nolab.sweeps.attempt import FOLDER, runs_of
 from nolab.tracking.run_directory import CONFIG, ENVIRONMENT, METRICS, SUMMARY
 
@@ -131,14 +131,10 @@ def _mapping(file: Path) -> dict[str, Any]:
         text = file.read_text(encoding="utf-8")
         data = json.loads(text) if file.suffix == ".json" else yaml.load(text, _Loader)
     except (OSError, UnicodeDecodeError, ValueError, yaml.YAMLError, RecursionError) as error:
-        raise InputError(f"{file.name} is damaged ({_first_line(error)})") from error
+        raise InputError(f"{file.name} is damaged ({first_line(error)})") from error
     if not isinstance(data, dict):
         raise InputError(f"{file.name} is damaged (no mapping)")
     return data
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
 
 
 def _lines(file: Path, holding: str = "") -> Iterator[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from nolab.errors import InputError, RunFailure
+from nolab.errors import InputError, RunFailure, first_line
 from nolab.tracking.wandb_login import logged_in
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def save_workspace(entity: str | None, project: str) -> str:
         workspace = build_workspace(entity or wandb.Api().default_entity, project)
         return workspace.save().url
     except Exception as error:  # wandb's errors have no base class in common
-        reason = (str(error) or type(error).__name__).splitlines()[0]
+        reason = first_line(error)
         where = f"{entity}/{project}" if entity else project
         if any(words in reason.lower() for words in _UNREACHED):
             raise RunFailure(f"W&B does not answer ({reason}); check the network and try again") from error

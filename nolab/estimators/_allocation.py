@@ -34,10 +34,7 @@ def level_sets(n_levels: int) -> Iterator[LevelSet]:
 
 def variances_between(moments: Moments, levels: LevelSet) -> np.ndarray:
     """V of the gradient at the first of `levels`, then of the correction from each to the next."""
-    edges = [-1, *levels]
-    return np.array(
-        [max(float(moments.covariance[a + 1 : b + 1, a + 1 : b + 1].sum()), 0.0) for a, b in pairwise(edges)]
-    )
+    return _between(moments.covariance, levels)
 
 
 def variance_times_cost(moments: Moments, seconds: np.ndarray, levels: LevelSet) -> float:
@@ -52,10 +49,13 @@ def variance_times_cost(moments: Moments, seconds: np.ndarray, levels: LevelSet)
 
 def squared_means_between(moments: Moments, levels: LevelSet) -> np.ndarray:
     """|E d|² of the same gradients as in :func:`variances_between`."""
-    edges = [-1, *levels]
-    return np.array(
-        [max(float(moments.mean[a + 1 : b + 1, a + 1 : b + 1].sum()), 0.0) for a, b in pairwise(edges)]
-    )
+    return _between(moments.mean, levels)
+
+
+def _between(products: np.ndarray, levels: LevelSet) -> np.ndarray:
+    """Inner products of corrections summed over those from each of `levels` to the next."""
+    edges = [0, *(level + 1 for level in levels)]
+    return np.array([max(float(products[a:b, a:b].sum()), 0.0) for a, b in pairwise(edges)])
 
 
 def allocation(

@@ -8,6 +8,7 @@ import numpy as np
 
 from nolab.errors import InputError
 from nolab.moments import Moments
+from nolab.plan import Estimator, Plan
 from nolab.schema import check
 
 
@@ -73,3 +74,30 @@ class Probes:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._next = int(state["next"])
         self.known = None if state["known"] is None else Moments.from_state(state["known"])
+
+
+class Probing(Estimator):
+    """An estimator that stands in for the one which its last probe chose."""
+
+    _inner: Estimator
+    _probes: Probes
+
+    @property
+    def counts(self) -> tuple[float, ...]:
+        """n_ℓ now."""
+        return self._inner.counts
+
+    def plan(self, step: int, share: float = 0.0) -> Plan:
+        return self._inner.plan(step, share)
+
+    def outcomes(self) -> list[tuple[float, Plan]]:
+        return self._inner.outcomes()
+
+    def probe(self, step: int, share: float) -> np.ndarray | None:
+        return self._probes.due(step)
+
+    def figures(self) -> dict[str, tuple[float, ...]]:
+        return {**self._probes.figures(), "n": self.counts}
+
+    def _plan_next_probe(self, seconds: np.ndarray) -> None:
+        self._probes.plan_next(float(np.dot(self.counts, seconds)), float(seconds.sum()))

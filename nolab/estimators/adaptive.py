@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from nolab.estimators._allocation import LevelSet, achieved, counts, level_sets, within
-from nolab.estimators._probes import ProbeOptions, Probes
+from nolab.estimators._probes import ProbeOptions, Probes, Probing
 from nolab.estimators.mlmc import Nested
 from nolab.moments import Moments
-from nolab.plan import Estimator, Plan
+from nolab.plan import Estimator
 from nolab.schema import check
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ def build(options: Options, n_samples: int, n_levels: int, seed: int) -> Estimat
     return Adaptive(options, n_samples, n_levels, seed)
 
 
-class Adaptive(Estimator):
+class Adaptive(Probing):
     """Nested MLMC on the levels that pay; the finest level alone until the first probe."""
 
     def __init__(self, options: Options, n_samples: int, n_levels: int, seed: int) -> None:
@@ -52,20 +52,6 @@ class Adaptive(Estimator):
         self._levels: LevelSet = (n_levels - 1,)
         self._use((float(max(1, round(options.batch_size))),) * n_levels)
         self.steps_per_epoch = self._inner.steps_per_epoch
-
-    @property
-    def counts(self) -> tuple[float, ...]:
-        """n_ℓ now."""
-        return self._inner.counts
-
-    def plan(self, step: int, share: float = 0.0) -> Plan:
-        return self._inner.plan(step, share)
-
-    def outcomes(self) -> list[tuple[float, Plan]]:
-        return self._inner.outcomes()
-
-    def probe(self, step: int, share: float) -> np.ndarray | None:
-        return self._probes.due(step)
 
     def learn(self, moments: Moments, seconds: np.ndarray) -> None:
         known = self._probes.take(moments)
@@ -77,10 +63,7 @@ class Adaptive(Estimator):
             log.info("adaptive: %s", _said(best, products))
         shares, first = within(known, seconds, self._levels, budget)
         self._use(counts(shares, self._levels, min(first, float(self._n_samples))))
-        self._probes.plan_next(float(np.dot(self.counts, seconds)), float(seconds.sum()))
-
-    def figures(self) -> dict[str, tuple[float, ...]]:
-        return {**self._probes.figures(), "n": self.counts}
+        self._plan_next_probe(seconds)
 
     def state_dict(self) -> dict[str, Any]:
         return {"levels": list(self._levels), "sizes": list(self._sizes), "probes": self._probes.state_dict()}

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from nolab.estimators._candidates import Candidate, ranked, worth
-from nolab.estimators._probes import ProbeOptions, Probes
+from nolab.estimators._probes import ProbeOptions, Probes, Probing
 from nolab.moments import Moments
-from nolab.plan import Estimator, Plan
+from nolab.plan import Estimator
 from nolab.schema import check
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ def build(options: Options, n_samples: int, n_levels: int, seed: int) -> Estimat
     return Auto(options, n_samples, n_levels, seed)
 
 
-class Auto(Estimator):
+class Auto(Probing):
     """The best candidate as of the last probe; the finest level until the first."""
 
     def __init__(self, options: Options, n_samples: int, n_levels: int, seed: int) -> None:
@@ -51,20 +51,6 @@ class Auto(Estimator):
         sizes = (0.0,) * (n_levels - 1) + (float(options.batch_size),)
         self._use(Candidate("fine", sizes))
         self.steps_per_epoch = self._inner.steps_per_epoch
-
-    @property
-    def counts(self) -> tuple[float, ...]:
-        """n_ℓ now."""
-        return self._inner.counts
-
-    def plan(self, step: int, share: float = 0.0) -> Plan:
-        return self._inner.plan(step, share)
-
-    def outcomes(self) -> list[tuple[float, Plan]]:
-        return self._inner.outcomes()
-
-    def probe(self, step: int, share: float) -> np.ndarray | None:
-        return self._probes.due(step)
 
     def learn(self, moments: Moments, seconds: np.ndarray) -> None:
         first = self._probes.known is None
@@ -75,10 +61,7 @@ class Auto(Estimator):
             if best != self._candidate:
                 log.info("auto: %s", " ".join(best.overrides))
             self._use(best)
-        self._probes.plan_next(float(np.dot(self.counts, seconds)), float(seconds.sum()))
-
-    def figures(self) -> dict[str, tuple[float, ...]]:
-        return {**self._probes.figures(), "n": self.counts}
+        self._plan_next_probe(seconds)
 
     def state_dict(self) -> dict[str, Any]:
         candidate = {"estimator": self._candidate.estimator, "sizes": list(self._candidate.sizes)}

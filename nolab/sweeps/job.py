@@ -13,7 +13,7 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from nolab.errors import InputError
+from nolab.errors import InputError, first_line
 from nolab.explain import explained
 from nolab.sweeps.attempt import Attempt, JobRecord, State
 from nolab.sweeps.claims import HeldElsewhere
@@ -67,7 +67,7 @@ class Job:
 
     def fail(self, error: BaseException) -> None:
         """Record a failure by its first line."""
-        self.record.error = (str(error) or type(error).__name__).splitlines()[0]
+        self.record.error = first_line(error)
         self.record.bad_input = isinstance(error, InputError)
         self.end("failed")
 

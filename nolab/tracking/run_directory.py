@@ -25,8 +25,7 @@ def create_run_directory(output_dir: Path, name: str) -> Path:
     InputError : the folder can't be made there.
     """
     while True:
-        run_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
-        path = output_dir / name / run_id
+        path = output_dir / name / new_id()
         try:
             path.mkdir(parents=True, exist_ok=False)
         except FileExistsError:
@@ -34,6 +33,11 @@ def create_run_directory(output_dir: Path, name: str) -> Path:
         except OSError as error:
             raise InputError(f"output_dir: can't make {path}: {error.strerror}") from error
         return path
+
+
+def new_id() -> str:
+    """``<time>-<random>``: sorts by time, and two of one second differ."""
+    return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
 
 
 def write_text(path: Path, text: str) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nolab.errors import InputError, RunFailure
+from nolab.errors import InputError, RunFailure, first_line
 from nolab.metrics.resources import EnergyMeter, peak_memory_gib, reset_peak_memory
 from nolab.plan import Plan
 from nolab.tracking.progress import Status, View
@@ -349,9 +349,8 @@ class Trainer:
         try:
             self._load(state)
         except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
-            reason = (str(error) or type(error).__name__).splitlines()[0]
             raise InputError(
-                f"{self.checkpoints}: the checkpoint does not fit the run's config ({reason})"
+                f"{self.checkpoints}: the checkpoint does not fit the run's config ({first_line(error)})"
             ) from error
 
     def _load(self, state: dict[str, Any]) -> None:
