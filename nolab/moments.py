@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from nolab.costs import BatchCosts
 from nolab.plan import Plan
 
 
@@ -108,18 +109,17 @@ class Quality:
 
 
 def quality(
-    outcomes: Sequence[tuple[float, Plan]], moments: Moments, seconds: np.ndarray, population: int
+    outcomes: Sequence[tuple[float, Plan]], moments: Moments, costs: BatchCosts, population: int
 ) -> Quality:
     """Of an estimator with these kinds of plan (:meth:`nolab.plan.Estimator.outcomes`).
 
     Parameters
     ----------
     population : samples that a step draws from, without replacement.
-    seconds : (L+1,), C_ℓ, of one sample.
     """
     covariance, mean = moments.covariance, _resolved_mean(moments)
     chances = np.array([chance for chance, _ in outcomes])
-    tables = [coefficients(plan, len(seconds)) for _, plan in outcomes]
+    tables = [coefficients(plan, len(costs)) for _, plan in outcomes]
     sums = np.array([table.sum(axis=0) for table in tables])  # (plans, L+1)
     expected = chances @ sums
     within = [
@@ -129,13 +129,12 @@ def quality(
     between = [(total - expected) @ mean @ (total - expected) for total in sums]
     variance = max(float(chances @ (np.array(within) + np.array(between))), 0.0)
     error = expected - 1.0
-    along = float(expected @ mean @ np.ones(len(seconds)))
+    along = float(expected @ mean @ np.ones(len(costs)))
     second = float(expected @ mean @ expected) + variance
     exact = float(mean.sum())
     scale = second * exact
     progress = max(along, 0.0) ** 2 / scale if scale > 0 else 0.0
-    cost = chances @ [sum(len(t.indices) * seconds[t.level] for t in plan) for _, plan in outcomes]
-    return Quality(variance, float(error @ moments.mean @ error), float(cost), progress)
+    return Quality(variance, float(error @ moments.mean @ error), costs.of_outcomes(outcomes), progress)
 
 
 def _resolved_mean(moments: Moments) -> np.ndarray:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from nolab.costs import BatchCosts
     from nolab.moments import Moments
 
 
@@ -53,6 +54,8 @@ class Estimator(ABC):
     steps_per_epoch: int
     keeps_gradients = False
     """Whether plans use slots."""
+    probes = False
+    """Whether :meth:`probe` may ask for samples."""
 
     @abstractmethod
     def plan(self, step: int, share: float = 0.0) -> Plan:
@@ -66,13 +69,13 @@ class Estimator(ABC):
         """Samples whose gradients at all levels the estimator wants to know before this step; None: of none."""
         return None
 
-    def learn(self, moments: "Moments", seconds: np.ndarray) -> None:
+    def learn(self, moments: "Moments", costs: "BatchCosts") -> None:
         """Take in what a probe gave.
 
         Parameters
         ----------
         moments : of the probe's gradients at the current parameters.
-        seconds : C_ℓ, cost of one sample at each level, as measured when the run began.
+        costs : of batches at each level, as measured when the run began.
         """
 
     def observe(self, error: float, share: float) -> None:

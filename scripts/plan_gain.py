@@ -2,9 +2,9 @@
 
     python scripts/plan_gain.py [--steps 200] [--samples 64] [--draws 100] [--seed 0]
 
-Predicted: from the moments of single samples' gradients, and C_ℓ measured with batches of 4 at every level, as
-`nolab plan` does, or (own batches) with those of the estimator's own plan. Achieved: the spread of `--draws` gradients
-of the real estimator, times the mean seconds of its steps; the estimators take turns.
+Predicted as `nolab plan` does: from the moments of single samples' gradients, and the seconds of a batch of one
+sample and of a large one at every level. Achieved: the spread of `--draws` gradients of the real estimator, times the
+mean seconds of its steps; the estimators take turns.
 """
 
 import argparse
@@ -15,30 +15,26 @@ import torch
 from _measuring import alternate, trained, write_result
 
 from nolab.estimators import fine, mlmc
-from nolab.estimators._allocation import allocation, counts
+from nolab.estimators._allocation import Corrections, counts
 from nolab.moments import quality
-from nolab.training.costs import measure_costs
+from nolab.training.costs import measure_batch_costs
 from nolab.training.probing import gradient_moments
 
+BATCH = 4  # of fine-only, and the largest at the finest level whose seconds are measured
 HIERARCHIES = {"17/33/65": (65, "three"), "17/33/65/129": (129, "four")}
 
 
-def contestants(moments, seconds, n_samples, seed):
+def contestants(moments, costs, n_samples, seed):
     """fine-only with 4 samples, and nested MLMC: by δ, and with the optimal ratios, by chance where below 1."""
-    levels = tuple(range(len(seconds)))
-    best = counts(allocation(moments, seconds, levels, 16), levels, 16)
+    levels = tuple(range(len(costs)))
+    best = counts(16 * Corrections.between(moments, costs, levels).shares(16), levels)
     optimal = mlmc.Options(counts=list(best))
     return {
-        "fine": fine.build(fine.Options(4), n_samples, len(levels), seed),
+        "fine": fine.build(fine.Options(BATCH), n_samples, len(levels), seed),
         "mlmc δ=2": mlmc.build(mlmc.Options(1, 2.0), n_samples, len(levels), seed),
         "mlmc δ=4": mlmc.build(mlmc.Options(1, 4.0), n_samples, len(levels), seed),
         f"mlmc {'/'.join(f'{n:.2g}' for n in best)}": mlmc.build(optimal, n_samples, len(levels), seed),
     }
-
-
-def fullest(estimator):
-    """Of the plans that a step may have, the one with most terms."""
-    return max((plan for _, plan in estimator.outcomes()), key=len)
 
 
 def spread(setup, engine, estimator, draws):
@@ -65,11 +61,10 @@ def measure(finest, hierarchy, options):
     n_levels, n_samples = len(setup.hierarchy), setup.source.count("train")
     drawn = np.random.default_rng(options.seed).choice(n_samples, options.samples, replace=False)
     moments = gradient_moments(engine, setup.model, drawn, n_levels, 0, 1.0)
-    estimators = contestants(moments, np.ones(n_levels), n_samples, options.seed)
-    seconds = np.array(measure_costs(engine, setup.model, estimators["fine"].plan(0), n_levels).seconds)
-    estimators = contestants(moments, seconds, n_samples, options.seed)
+    costs = measure_batch_costs(engine, setup.model, BATCH, n_samples, n_levels)
+    estimators = contestants(moments, costs, n_samples, options.seed)
     predicted = {
-        name: quality(estimator.outcomes(), moments, seconds, n_samples)
+        name: quality(estimator.outcomes(), moments, costs, n_samples)
         for name, estimator in estimators.items()
     }
 
@@ -77,15 +72,6 @@ def measure(finest, hierarchy, options):
         steps = count()
         return lambda: engine.accumulate(estimator.plan(step := next(steps)), step, 1.0)
 
-    own = {
-        name: quality(
-            estimator.outcomes(),
-            moments,
-            np.array(measure_costs(engine, setup.model, fullest(estimator), n_levels).seconds),
-            n_samples,
-        )
-        for name, estimator in estimators.items()
-    }
     timed = alternate({name: step_of(estimator) for name, estimator in estimators.items()}, 40)
     achieved = {
         name: (spread(setup, engine, estimator, options.draws), float(np.mean(timed[name])))
@@ -97,17 +83,13 @@ def measure(finest, hierarchy, options):
         after = achieved[name][0] * achieved[name][1]
         rows[name] = {
             "predicted gain": predicted["fine"].variance * predicted["fine"].cost / before,
-            "predicted gain, own batches": own["fine"].variance
-            * own["fine"].cost
-            / (own[name].variance * own[name].cost),
             "achieved gain": achieved["fine"][0] * achieved["fine"][1] / after,
             "predicted": {"variance": predicted[name].variance, "seconds": predicted[name].cost},
             "achieved": {"variance": achieved[name][0], "seconds": achieved[name][1]},
         }
         rows[name]["variance ratio"] = achieved[name][0] / predicted[name].variance
         rows[name]["cost ratio"] = achieved[name][1] / predicted[name].cost
-        rows[name]["own cost ratio"] = achieved[name][1] / own[name].cost
-    return rows
+    return {"costs": costs.state_dict(), "estimators": rows}
 
 
 def main():
@@ -122,12 +104,11 @@ def main():
     result = {}
     for name, (finest, hierarchy) in HIERARCHIES.items():
         result[name] = measure(finest, hierarchy, options)
-        for estimator, row in result[name].items():
+        for estimator, row in result[name]["estimators"].items():
             print(
-                f"{name:14} {estimator:24} gain predicted {row['predicted gain']:.2f} (own batches "
-                f"{row['predicted gain, own batches']:.2f}), achieved {row['achieved gain']:.2f}; achieved over "
-                f"predicted: variance {row['variance ratio']:.2f}, cost {row['cost ratio']:.2f} (own batches "
-                f"{row['own cost ratio']:.2f})",
+                f"{name:14} {estimator:24} gain predicted {row['predicted gain']:.2f}, achieved "
+                f"{row['achieved gain']:.2f}; achieved over predicted: variance {row['variance ratio']:.2f}, "
+                f"cost {row['cost ratio']:.2f}",
                 flush=True,
             )
     print(write_result("plan_gain", {"options": vars(options), "hierarchies": result}))

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from nolab.costs import BatchCosts
 from nolab.moments import Moments
 from nolab.plan import Estimator, Plan
 
@@ -68,3 +69,9 @@ def of_variances(variances: Sequence[float], means: Sequence[Sequence[float]] | 
 def expected_level_sums(estimator: Estimator, n_levels: int) -> np.ndarray:
     """E Σ_i w_i of every level over the estimator's outcomes."""
     return sum(chance * level_sums(plan, n_levels) for chance, plan in estimator.outcomes())
+
+
+def costs_of(sample: Sequence[float], fixed: float | Sequence[float] = 0.0) -> BatchCosts:
+    """Seconds of a sample at each level; the same fixed part at every level, or one each."""
+    sample = np.array(sample, float)
+    return BatchCosts(np.broadcast_to(np.array(fixed, float), sample.shape), sample)

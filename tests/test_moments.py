@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from estimators_support import N, exact_moments, of_variances, population, step_gradients
+from estimators_support import N, costs_of, exact_moments, of_variances, population, step_gradients
 
 from nolab.estimators._single import SingleLevel
 from nolab.estimators.mixed import Mixed
@@ -11,6 +11,7 @@ from nolab.moments import Moments, coefficients, quality
 from nolab.plan import Term
 
 SECONDS = np.array([1.0, 3.0, 10.0])
+COSTS = costs_of(SECONDS)
 
 
 def gram(corrections):
@@ -128,7 +129,7 @@ def test_quality_is_what_a_simulation_shows(name):
     """tr Var, bias and cost over thousands of plans from a population whose moments are known."""
     estimator, gradients, steps = ESTIMATORS[name], population(), 4000
     plans = [estimator.plan(step) for step in range(steps)]
-    found = quality(_outcomes(estimator), exact_moments(gradients), SECONDS, N)
+    found = quality(_outcomes(estimator), exact_moments(gradients), COSTS, N)
     values = step_gradients(plans, gradients)
     fine = gradients[2].mean(axis=0)
     variance = values.var(axis=0).sum()
@@ -152,20 +153,23 @@ def _outcomes(estimator):
 
 
 def test_costs_by_hand():
-    def cost(estimator):
-        return quality(estimator.outcomes(), of_variances([1, 1, 1]), SECONDS, N).cost
+    def cost(estimator, costs=COSTS):
+        return quality(estimator.outcomes(), of_variances([1, 1, 1]), costs, N).cost
 
     assert cost(SingleLevel(2, 4, N, 3, 0)) == pytest.approx(40)
     assert cost(Nested((8, 4, 2), N, 0)) == pytest.approx(8 * 1 + 4 * 3 + 2 * 10)
     assert cost(Nested((8, 8, 2), N, 0)) == pytest.approx(8 * 3 + 2 * 10)
     assert cost(Nested((8, 2, 0.25), N, 0)) == pytest.approx(8 + 2 * 3 + 0.25 * 10)
     assert cost(Random((8, 2, 0.25), N, 0)) == pytest.approx(8 + 2 * (1 + 3) + 0.25 * (3 + 10))
+    launched = costs_of(SECONDS, [0.5, 0.25, 0.125])
+    assert cost(SingleLevel(2, 4, N, 3, 0), launched) == pytest.approx(40.125)
+    assert cost(Nested((8, 2, 0.25), N, 0), launched) == pytest.approx(8.5 + 6.25 + 0.25 * 10.125)
 
 
 def test_the_exact_gradient_has_all_the_progress_and_no_variance():
     moments = exact_moments(population())
     for estimator in (SingleLevel(2, N, N, 3, 0), Nested((N, N, N), N, 0), Random((N, N, N), N, 0)):
-        found = quality(estimator.outcomes(), moments, SECONDS, N)
+        found = quality(estimator.outcomes(), moments, COSTS, N)
         assert found.variance == pytest.approx(0, abs=1e-12)
         assert found.squared_bias == pytest.approx(0, abs=1e-12)
         assert found.progress == pytest.approx(1, rel=1e-10)
@@ -174,7 +178,7 @@ def test_the_exact_gradient_has_all_the_progress_and_no_variance():
 def test_progress_by_hand():
     """A fine batch: |G|²/(|G|² + V/n); a coarse one: what its mean has along G, too."""
     moments = Moments(np.diag([6.0, 2.0]), np.array([[3.0, -1.0], [-1.0, 2.0]]), 1e9)  # |G|² = 3
-    seconds, many = np.ones(2), 10**9
+    seconds, many = costs_of([1, 1]), 10**9
     fine = quality(SingleLevel(1, 4, N, 2, 0).outcomes(), moments, seconds, many)
     assert fine.variance == pytest.approx(8 / 4)
     assert fine.progress == pytest.approx(3 / (3 + 2))
@@ -190,6 +194,6 @@ def test_a_gradient_lost_in_noise_counts_as_what_could_be_told_from_zero():
     moments = Moments(np.diag([4.0, 0.0]), np.diag([-1.0, 0.0]), 100)
     fine = SingleLevel(1, 4, N, 2, 0).outcomes()
     floor = np.sqrt(2) * 4 / 100
-    assert quality(fine, moments, np.ones(2), 10**9).progress == pytest.approx(floor / (floor + 1))
+    assert quality(fine, moments, costs_of([1, 1]), 10**9).progress == pytest.approx(floor / (floor + 1))
     nothing = Moments(np.zeros((2, 2)), np.zeros((2, 2)), 4)
-    assert quality(fine, nothing, np.ones(2), N).progress == 0
+    assert quality(fine, nothing, costs_of([1, 1]), N).progress == 0

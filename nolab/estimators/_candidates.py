@@ -4,9 +4,8 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
-from nolab.estimators._allocation import LevelSet, allocation, counts, level_sets
+from nolab.costs import BatchCosts
+from nolab.estimators._allocation import Corrections, LevelSet, counts, level_sets
 from nolab.estimators._single import SingleLevel
 from nolab.estimators.mixed import Mixed
 from nolab.estimators.mlmc import Nested
@@ -46,12 +45,12 @@ class Candidate:
         return SingleLevel(level, int(self.sizes[level]), n_samples, len(self.sizes), seed)
 
 
-def candidates(moments: Moments, seconds: np.ndarray, batch_size: int, n_samples: int) -> Iterator[Candidate]:
+def candidates(moments: Moments, costs: BatchCosts, batch_size: int, n_samples: int) -> Iterator[Candidate]:
     """Single levels, mixed with δ = 2, and MLMC on every choice of levels with its optimal ratios.
 
     All take `batch_size` samples or more: what smaller batches are worth depends on the learning rate.
     """
-    n_levels = len(seconds)
+    n_levels = len(costs)
     for level in range(n_levels):
         sizes = tuple(float(batch_size) if i == level else 0.0 for i in range(n_levels))
         yield Candidate("fine" if level == n_levels - 1 else "coarse", sizes)
@@ -63,26 +62,27 @@ def candidates(moments: Moments, seconds: np.ndarray, batch_size: int, n_samples
         yield Candidate("mixed", parts)
     for levels in level_sets(n_levels):
         if len(levels) > 1:
-            yield from _nested(moments, seconds, levels, batch_size, n_samples)
+            yield from _nested(moments, costs, levels, batch_size, n_samples)
 
 
 def _nested(
-    moments: Moments, seconds: np.ndarray, levels: LevelSet, batch_size: int, n_samples: int
+    moments: Moments, costs: BatchCosts, levels: LevelSet, batch_size: int, n_samples: int
 ) -> Iterator[Candidate]:
     for first in dict.fromkeys((batch_size, 4 * batch_size)):
         if first <= n_samples:
-            yield Candidate("mlmc", counts(allocation(moments, seconds, levels, first), levels, first))
+            shares = Corrections.between(moments, costs, levels).shares(first)
+            yield Candidate("mlmc", counts(first * shares, levels))
 
 
 def ranked(
-    moments: Moments, seconds: np.ndarray, batch_size: int, n_samples: int
+    moments: Moments, costs: BatchCosts, batch_size: int, n_samples: int
 ) -> list[tuple[Candidate, Quality]]:
     """Every candidate with its quality, the fastest progress per second first."""
-    found = dict.fromkeys(candidates(moments, seconds, batch_size, n_samples))
-    rated = [(candidate, worth(candidate, moments, seconds, n_samples)) for candidate in found]
+    found = dict.fromkeys(candidates(moments, costs, batch_size, n_samples))
+    rated = [(candidate, worth(candidate, moments, costs, n_samples)) for candidate in found]
     return sorted(rated, key=lambda pair: -pair[1].rate)
 
 
-def worth(candidate: Candidate, moments: Moments, seconds: np.ndarray, n_samples: int) -> Quality:
+def worth(candidate: Candidate, moments: Moments, costs: BatchCosts, n_samples: int) -> Quality:
     """The candidate's quality at these moments."""
-    return quality(candidate.build(n_samples, 0).outcomes(), moments, seconds, n_samples)
+    return quality(candidate.build(n_samples, 0).outcomes(), moments, costs, n_samples)

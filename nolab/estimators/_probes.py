@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from nolab.costs import BatchCosts
 from nolab.errors import InputError
 from nolab.moments import Moments
 from nolab.plan import Estimator, Plan
@@ -59,7 +60,7 @@ class Probes:
 
         Parameters
         ----------
-        sample_seconds : of one sample at all levels.
+        sample_seconds : of one sample at all levels, by itself.
         """
         probe = self._options.probe_samples * sample_seconds
         self._next = self._step + max(1, math.ceil(probe / (self._options.overhead * step_seconds)))
@@ -79,6 +80,7 @@ class Probes:
 class Probing(Estimator):
     """An estimator that stands in for the one which its last probe chose."""
 
+    probes = True
     _inner: Estimator
     _probes: Probes
 
@@ -99,5 +101,5 @@ class Probing(Estimator):
     def figures(self) -> dict[str, tuple[float, ...]]:
         return {**self._probes.figures(), "n": self.counts}
 
-    def _plan_next_probe(self, seconds: np.ndarray) -> None:
-        self._probes.plan_next(float(np.dot(self.counts, seconds)), float(seconds.sum()))
+    def _plan_next_probe(self, costs: BatchCosts) -> None:
+        self._probes.plan_next(costs.of_outcomes(self.outcomes()), float(costs.per_sample(1).sum()))

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from nolab.estimators._allocation import LevelSet, achieved, counts, level_sets, within
+from nolab.costs import BatchCosts
+from nolab.estimators._allocation import Corrections, LevelSet, counts, level_sets
 from nolab.estimators._probes import ProbeOptions, Probes, Probing
 from nolab.estimators.mlmc import Nested
 from nolab.moments import Moments
@@ -53,17 +54,26 @@ class Adaptive(Probing):
         self._use((float(max(1, round(options.batch_size))),) * n_levels)
         self.steps_per_epoch = self._inner.steps_per_epoch
 
-    def learn(self, moments: Moments, seconds: np.ndarray) -> None:
+    def learn(self, moments: Moments, costs: BatchCosts) -> None:
         known = self._probes.take(moments)
-        budget = self._options.batch_size * float(seconds[-1])
-        products = {levels: achieved(known, seconds, levels, budget) for levels in level_sets(len(seconds))}
+        batch_size = self._options.batch_size
+        budget = batch_size * float(costs.per_sample(max(1.0, batch_size))[-1])
+        optima = {
+            levels: self._optimum(Corrections.between(known, costs, levels), budget)
+            for levels in level_sets(len(costs))
+        }
+        products = {levels: product for levels, (product, _) in optima.items()}
         best = min(products, key=products.__getitem__)
         if products[best] < _WORTH_A_CHANGE * products[self._levels]:
             self._levels = best
             log.info("adaptive: %s", _said(best, products))
-        shares, first = within(known, seconds, self._levels, budget)
-        self._use(counts(shares, self._levels, min(first, float(self._n_samples))))
-        self._plan_next_probe(seconds)
+        self._use(counts(optima[self._levels][1], self._levels))
+        self._plan_next_probe(costs)
+
+    def _optimum(self, corrections: Corrections, budget: float) -> tuple[float, np.ndarray]:
+        """Variance times cost within the budget, and the n_ℓ for it."""
+        sizes = np.minimum(corrections.within(budget), float(self._n_samples))
+        return corrections.variance_times_cost(sizes), sizes
 
     def state_dict(self) -> dict[str, Any]:
         return {"levels": list(self._levels), "sizes": list(self._sizes), "probes": self._probes.state_dict()}

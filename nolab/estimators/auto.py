@@ -9,8 +9,7 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
+from nolab.costs import BatchCosts
 from nolab.estimators._candidates import Candidate, ranked, worth
 from nolab.estimators._probes import ProbeOptions, Probes, Probing
 from nolab.moments import Moments
@@ -52,16 +51,16 @@ class Auto(Probing):
         self._use(Candidate("fine", sizes))
         self.steps_per_epoch = self._inner.steps_per_epoch
 
-    def learn(self, moments: Moments, seconds: np.ndarray) -> None:
+    def learn(self, moments: Moments, costs: BatchCosts) -> None:
         first = self._probes.known is None
         known = self._probes.take(moments)
-        best, quality = ranked(known, seconds, self._options.batch_size, self._n_samples)[0]
-        now = worth(self._candidate, known, seconds, self._n_samples)
+        best, quality = ranked(known, costs, self._options.batch_size, self._n_samples)[0]
+        now = worth(self._candidate, known, costs, self._n_samples)
         if first or quality.rate > _WORTH_A_CHANGE * now.rate:
             if best != self._candidate:
                 log.info("auto: %s", " ".join(best.overrides))
             self._use(best)
-        self._plan_next_probe(seconds)
+        self._plan_next_probe(costs)
 
     def state_dict(self) -> dict[str, Any]:
         candidate = {"estimator": self._candidate.estimator, "sizes": list(self._candidate.sizes)}

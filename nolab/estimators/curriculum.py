@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from nolab import registry
+from nolab.costs import BatchCosts
 from nolab.errors import InputError
 from nolab.moments import Moments
 from nolab.plan import Estimator, Plan
@@ -104,6 +105,7 @@ class Curriculum(Estimator):
         self._watched, self._best, self._stale = 0, float("inf"), 0
         self._probed = 0
         self.keeps_gradients = any(phase.estimator.keeps_gradients for phase in phases)
+        self.probes = any(phase.estimator.probes for phase in phases)
         first = phases[0].estimator
         self.counts, self.steps_per_epoch = first.counts, first.steps_per_epoch
 
@@ -114,8 +116,8 @@ class Curriculum(Estimator):
         self._probed = self._at(share)
         return self._phases[self._probed].estimator.probe(step, share)
 
-    def learn(self, moments: Moments, seconds: np.ndarray) -> None:
-        self._phases[self._probed].estimator.learn(moments, seconds)
+    def learn(self, moments: Moments, costs: BatchCosts) -> None:
+        self._phases[self._probed].estimator.learn(moments, costs)
 
     def observe(self, error: float, share: float) -> None:
         now = self._at(share)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nolab.costs import BatchCosts
 from nolab.estimators._candidates import Candidate, ranked
 from nolab.moments import Quality, quality
 from nolab.planning.resampling import Estimate, Sampled, estimate
@@ -39,18 +40,17 @@ class Choice:
         return self.candidate.estimator, self.levels
 
 
-def choices(sampled: Sampled, seconds: np.ndarray, batch_size: int, n_samples: int) -> list[Choice]:
+def choices(sampled: Sampled, costs: BatchCosts, batch_size: int, n_samples: int) -> list[Choice]:
     """Every candidate, the fastest progress per second first.
 
     Parameters
     ----------
-    seconds : C_ℓ, (L+1,).
     batch_size : samples of a step, at least.
     n_samples : of the training set.
     """
     rated = [
-        _rate(candidate, worth, sampled, seconds, n_samples)
-        for candidate, worth in ranked(sampled.moments, seconds, batch_size, n_samples)
+        _rate(candidate, worth, sampled, costs, n_samples)
+        for candidate, worth in ranked(sampled.moments, costs, batch_size, n_samples)
     ]
     fine = next(each for each in rated if each.candidate.estimator == "fine")
     return [_beside(fine, each, sampled) for each in rated if not each.is_fine_again]
@@ -72,12 +72,12 @@ class _Rated:
 
 
 def _rate(
-    candidate: Candidate, worth: Quality, sampled: Sampled, seconds: np.ndarray, n_samples: int
+    candidate: Candidate, worth: Quality, sampled: Sampled, costs: BatchCosts, n_samples: int
 ) -> _Rated:
     estimator = candidate.build(n_samples, 0)
     levels = tuple(level for level, n in enumerate(estimator.counts) if n)
     outcomes = estimator.outcomes()
-    others = [quality(outcomes, other, seconds, n_samples) for other in sampled.others]
+    others = [quality(outcomes, other, costs, n_samples) for other in sampled.others]
     return _Rated(candidate, levels, worth, others)
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nolab.estimators._allocation import LevelSet, allocation, level_sets, variance_times_cost
+from nolab.costs import BatchCosts
+from nolab.estimators._allocation import Corrections, LevelSet, level_sets
 from nolab.moments import Moments
 from nolab.planning.resampling import Estimate, Sampled
 
@@ -19,7 +20,8 @@ from nolab.planning.resampling import Estimate, Sampled
 class LevelFigures:
     """Of one level ℓ.
 
-    seconds : C_ℓ.
+    seconds : C_ℓ, of a sample in batches of the plan's size.
+    batch_seconds : that a batch takes by itself, included in C_ℓ.
     gradient : tr Cov(g_ℓ).
     correction : V_ℓ = tr Cov(d_ℓ); the gradient's own at the coarsest level.
     squared_bias : |E(g_L - g_ℓ)|².
@@ -28,6 +30,7 @@ class LevelFigures:
 
     level: str
     seconds: float
+    batch_seconds: float
     gradient: Estimate
     correction: Estimate
     squared_bias: Estimate
@@ -46,11 +49,12 @@ class Rates:
 
 @dataclass(frozen=True)
 class Gains:
-    """Variance times cost of the finest level alone over that of optimal corrections.
+    """Variance times cost of the finest level alone, in batches of the plan's size, over that of corrections whose
+    steps take as long, in the optimal ratios.
 
     levels : the choice of levels that gains most; the finest alone where corrections lose.
     delta : nearest to the optimum on all levels, by least squares in the logarithms of n_ℓ/n_{ℓ+1}.
-    coarse : per coarser level, the same over training on it alone: below 1, that is what removing its bias costs.
+    coarse : per coarser level, the same over it alone in such batches: below 1, that is what removing its bias costs.
     """
 
     all_levels: Estimate
@@ -61,9 +65,12 @@ class Gains:
     coarse: tuple[Estimate, ...]
 
 
-def level_figures(sampled: Sampled, seconds: np.ndarray, names: Sequence[str]) -> list[LevelFigures]:
+def level_figures(
+    sampled: Sampled, costs: BatchCosts, batch_size: int, names: Sequence[str]
+) -> list[LevelFigures]:
     """Of every level, coarsest first."""
-    shares = allocation(sampled.moments, seconds, tuple(range(len(names))))
+    shares = Corrections.between(sampled.moments, costs, tuple(range(len(names)))).ratios()
+    seconds = costs.per_sample(batch_size)
 
     def relative(figure: str, level: int) -> Estimate:
         return sampled.estimate(lambda m: float(getattr(m, figure)(level)) / m.fine_variance)
@@ -72,6 +79,7 @@ def level_figures(sampled: Sampled, seconds: np.ndarray, names: Sequence[str]) -
         LevelFigures(
             name,
             float(seconds[level]),
+            float(costs.fixed[level]),
             relative("level_variance", level),
             sampled.estimate(lambda m, level=level: float(m.variances[level]) / m.fine_variance),
             relative("squared_bias", level),
@@ -113,30 +121,41 @@ def slope(levels: Sequence[int], values: np.ndarray) -> float:
     return float(np.polyfit(levels, np.log2(chosen), 1)[0]) if (chosen > 0).all() else np.nan
 
 
-def gains(sampled: Sampled, seconds: np.ndarray) -> Gains:
-    """Of corrections on all levels and on the best choice of them."""
-    n_levels = len(seconds)
-    every = tuple(range(n_levels))
-    best = min(level_sets(n_levels), key=lambda levels: variance_times_cost(sampled.moments, seconds, levels))
-    # Least squares of log n_ℓ/n_{ℓ+1} by a constant: the mean of the ratios' logarithms.
-    delta = float(allocation(sampled.moments, seconds, every)[-1] ** (-1 / (n_levels - 1)))
-    sizes = delta ** -np.arange(n_levels)
+def gains(sampled: Sampled, costs: BatchCosts, batch_size: int) -> Gains:
+    """Of corrections on all levels and on the best choice of them.
 
-    def over(level: int, levels: LevelSet) -> Estimate:
+    The ratios are those of the moments; their intervals say how the gain of these very ratios varies.
+    """
+    moments, n_levels = sampled.moments, len(costs)
+    finest, every = n_levels - 1, tuple(range(n_levels))
+    seconds = costs.per_sample(batch_size)
+    budget = batch_size * float(seconds[finest])
+
+    def optimal(levels: LevelSet) -> np.ndarray:
+        return Corrections.between(moments, costs, levels).within(budget)
+
+    def over(level: int, levels: LevelSet, sizes: np.ndarray) -> Estimate:
         return sampled.estimate(
-            lambda m: m.level_variance(level) * seconds[level] / variance_times_cost(m, seconds, levels)
+            lambda m: (
+                m.level_variance(level)
+                * seconds[level]
+                / Corrections.between(m, costs, levels).variance_times_cost(sizes)
+            )
         )
 
-    def with_delta(moments: Moments) -> float:
-        product = (moments.variances / sizes).sum() * (seconds * sizes).sum()
-        return float(moments.fine_variance * seconds[-1] / product)
+    def product(levels: LevelSet) -> float:
+        return Corrections.between(moments, costs, levels).variance_times_cost(optimal(levels))
 
-    finest = n_levels - 1
+    best = min(level_sets(n_levels), key=product)
+    on_all = Corrections.between(moments, costs, every)
+    # Least squares of log n_ℓ/n_{ℓ+1} by a constant: the mean of the ratios' logarithms.
+    delta = float(on_all.ratios()[-1] ** (-1 / finest))
+    powers = delta ** -np.arange(n_levels)
     return Gains(
-        over(finest, every),
-        over(finest, best),
+        over(finest, every, optimal(every)),
+        over(finest, best, optimal(best)),
         best,
         delta,
-        sampled.estimate(with_delta),
-        tuple(over(level, best) for level in range(finest)),
+        over(finest, every, on_all.filling(budget, lambda _: powers)),
+        tuple(over(level, best, optimal(best)) for level in range(finest)),
     )

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
+from nolab.costs import BatchCosts
 from nolab.errors import RunFailure
 from nolab.planning.choices import Choice, choices, choose
 from nolab.planning.consistency import consistency
@@ -40,13 +39,12 @@ class Problem:
     """What all stages share.
 
     names : of the levels, coarsest first.
-    seconds : C_ℓ.
     batch_size : samples of a candidate's step, at least.
     n_samples : of the training set.
     """
 
     names: Sequence[str]
-    seconds: np.ndarray
+    costs: BatchCosts
     batch_size: int
     n_samples: int
 
@@ -67,17 +65,17 @@ def look_ahead(stage: Stage, problem: Problem, n_resamples: int, before: Choice 
         raise RunFailure(
             f"{stage.name}: the samples' gradients do not differ, so there is no noise to reduce"
         )
-    seconds = problem.seconds
-    ranking = choices(sampled, seconds, problem.batch_size, problem.n_samples)
+    costs, batch_size = problem.costs, problem.batch_size
+    ranking = choices(sampled, costs, batch_size, problem.n_samples)
     return Outlook(
         stage.name,
         stage.step,
         stage.error,
-        problem.batch_size,
-        level_figures(sampled, seconds, problem.names),
+        batch_size,
+        level_figures(sampled, costs, batch_size, problem.names),
         noise_scale(sampled),
-        rates(sampled, seconds),
-        gains(sampled, seconds),
+        rates(sampled, costs.per_sample(batch_size)),
+        gains(sampled, costs, batch_size),
         consistency(stage.gram),
         ranking,
         choose(ranking, before),

@@ -40,7 +40,9 @@ def _coarse(outlook: Outlook) -> str:
 def _fine(outlook: Outlook) -> str:
     gains, rates = outlook.gains, outlook.rates
     if gains.best.value < WORTH_A_CHANGE:
-        why = f"corrections do not pay: V_fine·C_fine / (Σ√(V_ℓC_ℓ))² is {gains.best.value:.2f} at best"
+        why = (
+            f"corrections do not pay: fine-only's variance × cost is {gains.best.value:.2f} of theirs at best"
+        )
         if rates.beta is not None and rates.beta.value < rates.gamma:
             fall = f"2^{rates.beta.value:.2g}" if rates.beta.value >= _NO_FALL else "hardly anything"
             why += f", as their variance falls by {fall} a level while the cost rises by 2^{rates.gamma:.2g}"

@@ -7,7 +7,7 @@ import numpy as np
 from nolab.planning.advice import Advice, advise
 from nolab.planning.options import PlanOptions, check_setup
 from nolab.planning.outlook import Outlook, Problem, look_ahead
-from nolab.planning.stages import level_seconds, matching_run, stages
+from nolab.planning.stages import batch_costs, matching_run, stages
 from nolab.training.budget import Budget
 from nolab.training.setup import TRAIN, Setup
 
@@ -44,7 +44,7 @@ def plan(setup: Setup, options: PlanOptions) -> Planned:
     try:
         problem = Problem(
             [level.name for level in setup.hierarchy.levels],
-            level_seconds(setup, data, batch_size),
+            batch_costs(setup, data, batch_size),
             batch_size,
             n_samples,
         )

@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from nolab.config import BudgetOptions, EvaluationOptions, SchedulerOptions
+from nolab.costs import BatchCosts
 from nolab.errors import InputError, RunFailure
 from nolab.estimators._single import SingleLevel
 from nolab.planning.options import PlanOptions
@@ -21,7 +22,7 @@ from nolab.runs import Run, load_run
 from nolab.tracking.progress import ProgressView
 from nolab.training.budget import Budget
 from nolab.training.checkpoint import load_checkpoint
-from nolab.training.costs import measure_costs
+from nolab.training.costs import measure_batch_costs
 from nolab.training.guard import NonFiniteLoss
 from nolab.training.neval import choose_neval
 from nolab.training.probing import gradient_gram
@@ -30,8 +31,6 @@ from nolab.training.stopping import stop_on_signals
 from nolab.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
-
-_ROUNDS = 3  # of cost measurements
 
 
 @dataclass(frozen=True)
@@ -75,15 +74,12 @@ def stages(
         yield _look(setup, trainer, f"{run.path.name}, step {step}", step, options.samples)
 
 
-def level_seconds(setup: Setup, data: Data, batch_size: int) -> np.ndarray:
-    """C_ℓ, (L+1,): seconds of one sample's forward and backward, in batches of `batch_size`."""
+def batch_costs(setup: Setup, data: Data, batch_size: int) -> BatchCosts:
+    """Seconds of batches at every level; `batch_size` samples at the finest one are the most that is measured."""
     trainer = Trainer(replace(setup, estimator=_cheap(setup, batch_size)), data, [], Path())
-    plan = trainer.setup.estimator.plan(0)
-    choose_neval(trainer.engine, plan)
-    rounds = [
-        measure_costs(trainer.engine, setup.model, plan, len(setup.hierarchy)).seconds for _ in range(_ROUNDS)
-    ]
-    return np.min(rounds, axis=0)  # what else the machine does only ever adds
+    choose_neval(trainer.engine, trainer.setup.estimator.plan(0))
+    n_samples = setup.source.count(TRAIN)
+    return measure_batch_costs(trainer.engine, setup.model, batch_size, n_samples, len(setup.hierarchy))
 
 
 def _cheap(setup: Setup, batch_size: int) -> SingleLevel:

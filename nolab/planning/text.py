@@ -8,7 +8,7 @@ from nolab.planning.outlook import Outlook
 from nolab.planning.resampling import Estimate
 from nolab.planning.run import Planned
 
-_LEVELS = ["level", "C_ℓ, ms", "V of g_ℓ", "V_ℓ of g_ℓ - g_ℓ₋₁", "|E(g_L - g_ℓ)|²", "n_ℓ/n_0"]
+_LEVELS = ["level", "C_ℓ, ms", "a batch, ms", "V of g_ℓ", "V_ℓ of g_ℓ - g_ℓ₋₁", "|E(g_L - g_ℓ)|²", "n_ℓ/n_0"]
 _CHOICES = ["progress/s", "variance × cost", "|bias|²", "overrides"]
 _MOST_CORRECTIONS = 6  # that are shown; plan.json has all
 
@@ -25,7 +25,8 @@ def paragraphs(planned: Planned) -> Iterator[str | Table]:
     """Everything that is printed before the recommendation."""
     first = planned.outlooks[0]
     yield (
-        f"V and |bias|² are over V of the finest level, with 90 % intervals. Steps are ordinary training at "
+        f"V and |bias|² are over V of the finest level, with 90 % intervals. C_ℓ is that of a sample in batches of "
+        f"{first.batch_size}, its part of what a batch takes by itself included. Steps are ordinary training at "
         f"{first.levels[-2].level} in batches of {first.batch_size}, at the peak learning rate; candidates take "
         f"{first.batch_size} samples or more."
     )
@@ -42,6 +43,7 @@ def _levels(outlook: Outlook) -> Table:
         [
             figures.level,
             f"{1e3 * figures.seconds:.2f}",
+            f"{1e3 * figures.batch_seconds:.2f}",
             _shown(figures.gradient),
             _shown(figures.correction) if level else "",
             "" if figures is outlook.levels[-1] else _bias(figures.squared_bias),
@@ -65,7 +67,7 @@ def _lines(outlook: Outlook) -> Iterator[str]:
     names = [figures.level for figures in outlook.levels]
     best = ", ".join(names[level] for level in gains.levels)
     yield (
-        f"gain in variance × cost over fine-only: {_shown(gains.all_levels)} on all levels; "
+        f"gain in variance × cost over fine-only, in steps as long: {_shown(gains.all_levels)} on all levels; "
         f"{_shown(gains.best)} on {best}; {_shown(gains.of_delta)} with delta={gains.delta:.3g}, the nearest"
     )
     for figures, gain in zip(outlook.levels, gains.coarse, strict=False):

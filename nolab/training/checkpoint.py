@@ -10,7 +10,7 @@ import torch
 
 from nolab.errors import InputError
 
-FORMAT = 4  # 2: points and input_axes; 3: scaler, and the optimizer over reals; 4: estimator
+FORMAT = 5  # 2: points and input_axes; 3: scaler, and the optimizer over reals; 4: estimator; 5: batch_costs
 
 RUN_STATE = (
     "step",
@@ -27,7 +27,7 @@ RUN_STATE = (
     "points",
     "estimator",
     "slots",
-    "level_seconds",
+    "batch_costs",
     "rng",
     "spec",
 )

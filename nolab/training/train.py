@@ -178,10 +178,7 @@ def _summarise(trainer: Trainer) -> Record:
         "target/train_s": trainer.progress.target_seconds,
         **trainer.figures(),
     }
-    for level, seconds, samples in zip(
-        trainer.setup.hierarchy.levels, trainer.costs.seconds, trainer.progress.samples, strict=True
-    ):
-        record[f"mlmc/C/{level.name}"] = seconds
+    for level, samples in zip(trainer.setup.hierarchy.levels, trainer.progress.samples, strict=True):
         record[f"mlmc/n/{level.name}"] = samples / max(1, trainer.progress.step)
     return record
 

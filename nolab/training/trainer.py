@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from nolab.costs import BatchCosts
 from nolab.errors import InputError, RunFailure, first_line
 from nolab.metrics.resources import EnergyMeter, peak_memory_gib, reset_peak_memory
 from nolab.plan import Plan
@@ -19,7 +20,7 @@ from nolab.training.budget import Budget
 from nolab.training.checkpoint import save_checkpoint
 from nolab.training.clock import Clock
 from nolab.training.compilation import compiled
-from nolab.training.costs import LevelCosts, measure_costs
+from nolab.training.costs import LevelCosts, measure_batch_costs, measure_costs
 from nolab.training.evaluation import evaluate
 from nolab.training.gradient import StepLosses
 from nolab.training.guard import FiniteGuard, NonFiniteLoss
@@ -27,7 +28,7 @@ from nolab.training.neval import choose_neval
 from nolab.training.optimizer import MovingAverage, build_optimizer, steps_taken
 from nolab.training.probing import gradient_moments
 from nolab.training.schedule import learning_rate_factor
-from nolab.training.setup import Data, Setup, spec
+from nolab.training.setup import TRAIN, Data, Setup, spec
 from nolab.training.stopping import StopRequest
 
 _RECORDS = 100  # training records over a run
@@ -86,7 +87,7 @@ class Trainer:
             tuple(level.name for level in setup.hierarchy.levels), setup.device, self.scaler.is_enabled()
         )
         self.progress = Progress(samples=[0] * len(setup.hierarchy))
-        self._level_seconds: np.ndarray | None = None  # C_ℓ as first measured: what estimators decide by
+        self._batch_costs: BatchCosts | None = None  # as first measured: what estimators decide by
         if state is not None:
             self._restore(state)
         self.costs: LevelCosts | None = None
@@ -114,8 +115,14 @@ class Trainer:
             plan = self.setup.estimator.plan(self.progress.step, self.share)
             choose_neval(self.engine, plan)
             self.costs = measure_costs(self.engine, self.model, plan, len(self.setup.hierarchy))
-            if self._level_seconds is None:
-                self._level_seconds = np.array(self.costs.seconds)
+            if self._batch_costs is None and self.setup.estimator.probes:
+                self._batch_costs = measure_batch_costs(
+                    self.engine,
+                    self.model,
+                    len(plan[-1].indices),
+                    self.setup.source.count(TRAIN),
+                    len(self.setup.hierarchy),
+                )
         self.model.train()
         self._saved_at = self._wall()
         with self.clock.running("train"):
@@ -153,7 +160,7 @@ class Trainer:
             return
         moments = gradient_moments(self.engine, self.model, indices, n_levels, step, share)
         if np.isfinite(moments.covariance).all():  # else float16 overflowed: the scale of the loss adapts
-            estimator.learn(moments, self._level_seconds)
+            estimator.learn(moments, self._batch_costs)
         self.progress.samples = [n + len(indices) for n in self.progress.samples]
         self._ahead = None  # was planned without knowing
 
@@ -254,6 +261,7 @@ class Trainer:
         names = [level.name for level in self.setup.hierarchy.levels]
         joules = self._energy.joules()
         neval = self.setup.points.counts(self.share)
+        known = {**self.setup.estimator.figures(), "C": self.costs.seconds}
         return {
             **{f"cost/{bucket}_s": clock.seconds(bucket) for bucket in ("train", "eval", "log", "warmup")},
             "cost/steps": self.progress.step,
@@ -266,7 +274,7 @@ class Trainer:
             "cost/saved_gib": max(self.costs.saved_bytes) / 2**30,
             **{
                 f"mlmc/{figure}/{name}": value
-                for figure, values in self.setup.estimator.figures().items()
+                for figure, values in known.items()
                 for name, value in zip(names, values, strict=True)
             },
             "cost/energy_j": None if joules is None else self.progress.energy + joules,
@@ -340,7 +348,7 @@ class Trainer:
             "points": self.setup.points.state_dict(),
             "estimator": self.setup.estimator.state_dict(),
             "slots": None if self.engine.slots is None else self.engine.slots.state_dict(),
-            "level_seconds": None if self._level_seconds is None else self._level_seconds.tolist(),
+            "batch_costs": None if self._batch_costs is None else self._batch_costs.state_dict(),
             "rng": _rng_state(self.setup.device),
             "spec": spec(self.setup, self.data.normalizers),
         }
@@ -364,8 +372,8 @@ class Trainer:
         self.setup.estimator.load_state_dict(state["estimator"])
         if self.engine.slots is not None:
             self.engine.slots.load_state_dict(state["slots"])
-        if state["level_seconds"] is not None:
-            self._level_seconds = np.array(state["level_seconds"])
+        if state["batch_costs"] is not None:
+            self._batch_costs = BatchCosts.from_state(state["batch_costs"])
         names = ("step", "samples", "best", "target_seconds", "energy", "errors")
         self.progress = Progress(**{name: state[name] for name in names})
         _set_rng_state(state["rng"], self.setup.device)

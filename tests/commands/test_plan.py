@@ -31,7 +31,7 @@ def refused(tiny, capsys, monkeypatch):
         raise AssertionError("measured")
 
     def call(*overrides):
-        monkeypatch.setattr(run, "level_seconds", unwanted)
+        monkeypatch.setattr(run, "batch_costs", unwanted)
         assert main(["plan", *tiny(*overrides)]) == 2
         return capsys.readouterr().err.strip().splitlines()[-1]
 

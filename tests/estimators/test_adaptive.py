@@ -2,15 +2,16 @@
 
 import numpy as np
 import pytest
-from estimators_support import N, expected_level_sums, of_variances, same_plans
+from estimators_support import N, costs_of, expected_level_sums, of_variances, same_plans
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nolab.errors import InputError
 from nolab.estimators import adaptive
-from nolab.estimators._allocation import achieved, level_sets, variance_times_cost
+from nolab.estimators._allocation import Corrections, level_sets
 
 SECONDS = np.array([1.0, 4.0, 16.0])
+COSTS = costs_of(SECONDS)
 MANY = 10_000
 FIXED = settings(derandomize=True, deadline=None, max_examples=60)
 
@@ -24,8 +25,14 @@ def taught(*variances, **values):
     estimator = build(len(variances[0]), **values)
     for step, v in enumerate(variances):
         estimator.probe(1000 * step, 0.0)
-        estimator.learn(of_variances(v), SECONDS[: len(v)])
+        estimator.learn(of_variances(v), costs_of(SECONDS[: len(v)]))
     return estimator
+
+
+def product(moments, levels, budget=64.0, costs=COSTS):
+    """Variance × cost of the best allocation on the levels."""
+    corrections = Corrections.between(moments, costs, levels)
+    return corrections.variance_times_cost(corrections.within(budget))
 
 
 def levels_of(estimator):
@@ -53,8 +60,8 @@ def test_sizes_follow_variance_and_cost_and_fill_the_time_of_a_fine_step():
 @given(st.lists(st.floats(1e-3, 1e3), min_size=3, max_size=3))
 def test_the_chosen_levels_have_the_least_product(variances):
     estimator, moments = taught(variances), of_variances(variances)
-    products = {levels: achieved(moments, SECONDS, levels, 64.0) for levels in level_sets(3)}
-    chosen = achieved(moments, SECONDS, estimator._levels, 64.0)
+    products = {levels: product(moments, levels) for levels in level_sets(3)}
+    chosen = products[estimator._levels]
     fine = products[(2,)]
     assert chosen == min(products.values()) or (chosen == fine and min(products.values()) >= 0.95 * fine)
     assert levels_of(estimator) <= set(estimator._levels)
@@ -63,7 +70,7 @@ def test_the_chosen_levels_have_the_least_product(variances):
 def test_corrections_as_noisy_as_the_gradient_leave_the_finest_level():
     """(Σ√(VC))² is (1 + √8 + 8)² = 140 with all levels, (1 + √96)² = 117 without the middle: V_fine·C_fine is 112."""
     moments = of_variances([1, 2, 4])
-    products = [variance_times_cost(moments, SECONDS, levels) for levels in ((0, 1, 2), (0, 2), (2,))]
+    products = [product(moments, levels, 1e6) for levels in ((0, 1, 2), (0, 2), (2,))]
     assert products == pytest.approx([(9 + 8**0.5) ** 2, (1 + 96**0.5) ** 2, 112])
     estimator = taught([1.0, 2.0, 4.0], batch_size=6)
     assert estimator._levels == (2,)
@@ -83,10 +90,7 @@ def test_levels_give_way_only_to_clearly_better_ones():
     """With two levels: (1 + 2√v)² against 4 (1 + v), equal near v = 0.05… of the product with hysteresis."""
 
     def ratio(v):
-        moments = of_variances([1.0, v])
-        return variance_times_cost(moments, SECONDS[:2], (0, 1)) / variance_times_cost(
-            moments, SECONDS[:2], (1,)
-        )
+        return (1 + 2 * v**0.5) ** 2 / (4 * (1 + v))
 
     barely = next(v for v in np.linspace(0.01, 0.9, 2000) if 0.96 < ratio(v) < 0.99)
     above = next(v for v in np.linspace(0.01, 0.9, 2000) if 1.01 < ratio(v) < 1.04)
@@ -114,10 +118,10 @@ def test_probes_keep_to_their_share_of_the_time(overhead, probe_samples):
     """A simulated run whose variances drift, by C_ℓ: all probes after the first one, with their steps."""
     estimator = build(overhead=overhead, probe_samples=probe_samples, memory=0.8)
     rng, probes, steps = np.random.default_rng(0), [], 0.0
-    for step in range(3000):
-        if (indices := estimator.probe(step, step / 3000)) is not None:
+    for step in range(1500):
+        if (indices := estimator.probe(step, step / 1500)) is not None:
             probes.append((step, len(indices), len(indices) * SECONDS.sum()))
-            estimator.learn(of_variances(10.0 ** rng.uniform([-0.1, -3, -5], [0.1, 0, 0])), SECONDS)
+            estimator.learn(of_variances(10.0 ** rng.uniform([-0.1, -3, -5], [0.1, 0, 0])), COSTS)
         steps += sum(len(term.indices) * SECONDS[term.level] for term in estimator.plan(step))
     assert probes[0][:2] == (0, 4 * probe_samples)
     assert {n for _, n, _ in probes[1:]} == {probe_samples}
@@ -132,7 +136,7 @@ def test_probes_are_distinct_samples_and_a_pure_function_of_the_step():
     assert indices.tolist() == again.probe(0, 0.0).tolist()
     assert indices.tolist() != build(n_samples=N, seed=1).probe(0, 0.0).tolist()
     assert len(build(n_samples=5, batch_size=2).probe(0, 0.0)) == 5
-    first.learn(of_variances([1, 1, 1]), SECONDS)
+    first.learn(of_variances([1, 1, 1]), COSTS)
     assert first.probe(1, 0.0) is None
 
 
@@ -140,7 +144,7 @@ def test_memory_weighs_the_past():
     estimator = build(memory=0.75)
     for v in ([1.0, 1.0, 1.0], [5.0, 1.0, 0.0]):
         estimator.probe(0, 0.0)
-        estimator.learn(of_variances(v), SECONDS)
+        estimator.learn(of_variances(v), COSTS)
     assert estimator.figures()["V"] == pytest.approx((2.0, 1.0, 0.75))
 
 
@@ -156,7 +160,7 @@ def test_the_state_comes_back_as_it_was():
         if wanted is not None:
             assert wanted.tolist() == found.tolist()
             for one in (estimator, back):
-                one.learn(of_variances([1.0, 1e-3, 1e-4]), SECONDS)
+                one.learn(of_variances([1.0, 1e-3, 1e-4]), COSTS)
     assert back.state_dict() == estimator.state_dict()
     before = build()
     before.load_state_dict(build().state_dict())  # before the first probe

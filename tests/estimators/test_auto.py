@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from estimators_support import N, expected_level_sums, of_variances, same_plans
+from estimators_support import N, costs_of, expected_level_sums, of_variances, same_plans
 
 import nolab
 from nolab.config import validate
@@ -11,7 +11,7 @@ from nolab.estimators import auto, mixed
 from nolab.estimators._candidates import Candidate, candidates, ranked, worth
 from nolab.estimators.mlmc import Nested
 
-SECONDS = np.array([1.0, 4.0, 16.0])
+COSTS = costs_of([1.0, 4.0, 16.0])
 MANY = 10_000
 MISLED = [(0.1, 0.0), (-0.05, 0.0), (-0.05, 0.1)]
 """Means of the corrections whose coarse gradients are at a right angle to the fine one."""
@@ -28,7 +28,7 @@ def taught(*moments, **values):
     estimator = build(len(moments[0].variances), **values)
     for step, one in enumerate(moments):
         estimator.probe(1000 * step, 0.0)
-        estimator.learn(one, SECONDS[: len(one.variances)])
+        estimator.learn(one, COSTS)
     return estimator
 
 
@@ -44,7 +44,7 @@ def test_the_finest_level_until_the_first_probe():
     ids=["no bias", "bias, small corrections", "bias, noisy corrections"],
 )
 def test_picks_what_the_moments_call_for(moments, expected):
-    best, _ = ranked(moments, SECONDS, 4, MANY)[0]
+    best, _ = ranked(moments, COSTS, 4, MANY)[0]
     assert best.estimator == expected
     estimator = taught(moments)
     assert same_plans(estimator.plan(7), best.build(MANY, 0).plan(7))
@@ -61,8 +61,8 @@ def test_it_follows_the_moments():
 
 def test_the_first_probe_decides_however_little_is_won():
     close = of_variances([1.0, 40.0, 40.0], np.diag([0.1, 1.0, 10.0]) ** 0.5)
-    best, quality = ranked(close, SECONDS, 4, MANY)[0]
-    fine = worth(build()._candidate, close, SECONDS, MANY)
+    best, quality = ranked(close, COSTS, 4, MANY)[0]
+    fine = worth(build()._candidate, close, COSTS, MANY)
     assert fine.rate < quality.rate < 1.1 * fine.rate
     assert taught(close)._candidate == best
 
@@ -73,10 +73,10 @@ def test_a_candidate_has_to_be_clearly_faster():
     kept = estimator._candidate
     for change in (1.02, 0.97, 1.05):
         near = of_variances([1.0, 1e-2 * change, 1e-4 * change], MISLED)
-        assert ranked(near, SECONDS, 4, MANY)[0][0] != kept
-        estimator.learn(near, SECONDS)
+        assert ranked(near, COSTS, 4, MANY)[0][0] != kept
+        estimator.learn(near, COSTS)
         assert estimator._candidate == kept
-    estimator.learn(NOISY, SECONDS)
+    estimator.learn(NOISY, COSTS)
     assert estimator._candidate.estimator == "fine"
 
 
@@ -102,7 +102,7 @@ def test_figures_are_the_variances_and_the_numbers():
 def test_candidates_keep_their_contract(n_levels, batch_size):
     """Every single level, mixed, MLMC; samples enough at the coarsest level; unbiased where they say so."""
     moments = of_variances(4.0 ** -np.arange(n_levels))
-    found = list(candidates(moments, 4.0 ** np.arange(n_levels), batch_size, N))
+    found = list(candidates(moments, costs_of(4.0 ** np.arange(n_levels)), batch_size, N))
     singles = [c.estimator for c in found if c.estimator in ("fine", "coarse")]
     assert singles == ["coarse"] * (n_levels - 1) + ["fine"]
     for candidate in found:
@@ -118,19 +118,19 @@ def test_candidates_keep_their_contract(n_levels, batch_size):
 def test_candidates_never_draw_more_than_there_is():
     moments = of_variances([1.0, 1e-2, 1e-4])
     for n_samples in (4, 6, 20):
-        for candidate in candidates(moments, SECONDS, 4, n_samples):
+        for candidate in candidates(moments, COSTS, 4, n_samples):
             candidate.build(n_samples, 0)
             assert sum(candidate.sizes) <= n_samples or candidate.estimator == "mlmc"
             assert candidate.sizes[0] <= n_samples
 
 
 def test_ranked_is_by_progress_per_second_and_worth_is_what_it_says():
-    order = ranked(LARGE_BIAS, SECONDS, 4, MANY)
+    order = ranked(LARGE_BIAS, COSTS, 4, MANY)
     rates = [quality.rate for _, quality in order]
     assert rates == sorted(rates, reverse=True)
     assert len({candidate for candidate, _ in order}) == len(order)
     for candidate, quality in order:
-        assert worth(candidate, LARGE_BIAS, SECONDS, MANY) == quality
+        assert worth(candidate, LARGE_BIAS, COSTS, MANY) == quality
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from estimators_support import N, of_variances, same_plans
+from estimators_support import N, costs_of, of_variances, same_plans
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +14,7 @@ COARSE = {"estimator": "coarse", "level": 0}
 MIDDLE = {"estimator": "coarse", "level": 1}
 FINE = {"estimator": "fine"}
 ADAPTIVE = {"estimator": "adaptive", "overhead": 0.9}
-SECONDS = np.array([1.0, 4.0, 16.0])
+COSTS = costs_of([1.0, 4.0, 16.0])
 
 
 def build(*phases):
@@ -106,12 +106,12 @@ def test_phases_are_asked_and_taught_in_their_turn_only():
     assert estimator.probe(0, 0.0) is None
     assert estimator.figures() == {}
     assert estimator.probe(30, 0.3) is not None
-    estimator.learn(of_variances([1.0, 1e-2, 1e-4]), SECONDS)
+    estimator.learn(of_variances([1.0, 1e-2, 1e-4]), COSTS)
     assert estimator.figures()["V"] == (1.0, 1e-2, 1e-4)
     assert len(estimator.plan(30, 0.3)) > 1
     assert estimator.plan(70, 0.7)[0].level == 2  # the third has learnt nothing yet
     assert len(estimator.probe(70, 0.7)) == 16  # its own first probe
-    estimator.learn(of_variances([2.0, 1e-2, 1e-4]), SECONDS)
+    estimator.learn(of_variances([2.0, 1e-2, 1e-4]), COSTS)
     assert estimator.figures()["V"] == (2.0, 1e-2, 1e-4)
 
 
@@ -135,7 +135,7 @@ def test_the_state_comes_back_as_it_was():
         error = rng.uniform()
         for one in (estimator, back):
             if one.probe(step, share) is not None:
-                one.learn(of_variances([1.0, 1e-2, 1e-4]), SECONDS)
+                one.learn(of_variances([1.0, 1e-2, 1e-4]), COSTS)
             one.observe(error, share)
         assert back.state_dict() == estimator.state_dict()
         assert back.figures() == estimator.figures()

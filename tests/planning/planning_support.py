@@ -1,6 +1,7 @@
 """Gram matrices with known moments, and what follows from them."""
 
 import numpy as np
+from estimators_support import costs_of
 
 from nolab.planning.outlook import Outlook, Problem, look_ahead
 from nolab.planning.resampling import Sampled
@@ -26,7 +27,7 @@ def exactly(variances, means) -> Sampled:
 def outlook_of(variances, means, seconds, *, batch_size=4, step=0, before=None, n_samples=512) -> Outlook:
     """The outlook of a stage with such corrections."""
     names = [f"{2**level + 1}x{2**level + 1}" for level in range(3, 3 + len(seconds))]
-    problem = Problem(names, np.asarray(seconds, float), batch_size, n_samples)
+    problem = Problem(names, costs_of(seconds), batch_size, n_samples)
     return look_ahead(Stage(f"step {step}", step, 0.1, exact_gram(variances, means)), problem, 20, before)
 
 

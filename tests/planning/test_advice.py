@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from estimators_support import costs_of
 from omegaconf import OmegaConf
 from planning_support import COARSE_WINS, COSTS, FINE_WINS, MLMC_WINS, outlook_of
 
@@ -60,7 +61,7 @@ def test_reasons_fit_their_numbers():
     )
     slow = outlook_of([1.0, 12.0, 10.0], FINE_WINS[1], COSTS)
     assert "falls by 2^0.26 a level while the cost rises by 2^2" in reason(slow)
-    calm = outlook_of([1.0, 0.01, 0.001], [0.01, 0.01, 50.0], (1.0, 1.2, 1.4))
+    calm = outlook_of([0.85, 5e-4, 1e-3], [0.08, 0.023, 1.48], (4.2, 8.7, 9.4), batch_size=2)
     assert calm.chosen.candidate.estimator == "fine"
     assert "corrections would gain 1" in reason(calm)
     assert "not limited by noise" in reason(calm)
@@ -89,7 +90,7 @@ def test_figures_of_choices_are_relative_to_fine():
     assert [c.rate.value for c in outlook.ranking] == sorted(
         (c.rate.value for c in outlook.ranking), reverse=True
     )
-    worth = quality(typed(fine.candidate.overrides).outcomes(), _moments(MLMC_WINS), np.array(COSTS), N)
+    worth = quality(typed(fine.candidate.overrides).outcomes(), _moments(MLMC_WINS), costs_of(COSTS), N)
     assert fine.seconds == pytest.approx(worth.cost)
 
 
@@ -205,7 +206,7 @@ def test_the_text_says_what_is_lost_in_the_noise_and_warns():
     assert "α not known, β" in text
     levels, ranking = (part for part in parts if isinstance(part, Table))
     assert [row[0] for row in levels.rows] == ["9x9", "17x17", "33x33"]
-    assert "lost in the noise" in levels.rows[1][4]
-    assert "lost in the noise" not in levels.rows[0][4]
+    assert "lost in the noise" in levels.rows[1][5]
+    assert "lost in the noise" not in levels.rows[0][5]
     (marked,) = [row for row in ranking.rows if row[-1].endswith("<")]
     assert marked[-1].startswith(" ".join(outlook.chosen.candidate.overrides))

@@ -4,6 +4,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from estimators_support import costs_of
 from planning_support import exact_gram, exactly, gram_of
 
 from nolab.planning.consistency import consistency
@@ -14,6 +15,8 @@ ALPHA, BETA, GAMMA = 1.5, 3.0, 2.0
 LEVELS = np.arange(4)
 POWER_LAW = (2.0 ** (-BETA * LEVELS), 2.0 ** (-2 * ALPHA * LEVELS))
 SECONDS = 1e-3 * 2.0 ** (GAMMA * LEVELS)
+MANY = 10_000
+"""A batch whose n_ℓ are above 1 at every level."""
 
 
 def linear_model(n=12, size=5, n_levels=3):
@@ -62,7 +65,7 @@ def test_moments_of_a_linear_model_are_the_covariances():
     n = gradients.shape[1]
     corrections = np.diff(gradients, axis=0, prepend=0)
     sampled = Sampled.of_gram(gram_of(corrections), 20)
-    found = level_figures(sampled, np.ones(3), ["a", "b", "c"])
+    found = level_figures(sampled, costs_of([1, 1, 1]), 4, ["a", "b", "c"])
 
     def spread(vectors):
         return np.cov(vectors, rowvar=False).trace()
@@ -84,10 +87,10 @@ def test_moments_of_a_linear_model_are_the_covariances():
 def test_optimum_and_nearest_delta_of_power_laws():
     """n_ℓ ∝ √(V_ℓ/C_ℓ) = 2^(-(β+γ)ℓ/2): its ratios are all alike, and δ is one of them."""
     sampled = exactly(2.0 ** (-0.5 * LEVELS), np.ones(4))
-    found = gains(sampled, SECONDS)
+    found = gains(sampled, costs_of(SECONDS), MANY)
     ratio = 2.0 ** ((0.5 + GAMMA) / 2)
     assert found.delta == pytest.approx(ratio)
-    shares = [figures.share for figures in level_figures(sampled, SECONDS, list("abcd"))]
+    shares = [figures.share for figures in level_figures(sampled, costs_of(SECONDS), 4, list("abcd"))]
     np.testing.assert_allclose(shares, ratio**-LEVELS)
     assert found.of_delta.value == pytest.approx(found.all_levels.value)  # the optimum is of this form
 
@@ -98,7 +101,7 @@ def test_delta_is_the_least_squares_one():
     ratios = np.log(sizes[:-1] / sizes[1:])
     grid = np.linspace(1, 30, 100_001)
     errors = ((ratios[:, None] - np.log(grid)) ** 2).sum(axis=0)
-    assert gains(exactly(variances, np.ones(4)), seconds).delta == pytest.approx(
+    assert gains(exactly(variances, np.ones(4)), costs_of(seconds), MANY).delta == pytest.approx(
         grid[errors.argmin()], rel=1e-3
     )
 
@@ -106,7 +109,7 @@ def test_delta_is_the_least_squares_one():
 def test_gains_over_fine_and_over_coarse():
     """Of three levels, by Giles' formula written out."""
     variances, seconds = np.array([1.0, 0.04, 0.01]), np.array([1.0, 4.0, 25.0])
-    found = gains(exactly(variances, np.ones(3)), seconds)
+    found = gains(exactly(variances, np.ones(3)), costs_of(seconds), MANY)
     product = (1.0 + 0.4 + 0.5) ** 2
     assert found.all_levels.value == pytest.approx(1.05 * 25 / product)
     assert found.levels == (0, 1, 2)
@@ -129,7 +132,7 @@ def test_the_best_choice_of_levels():
             edges = [-1, *levels]
             parts = [variances[a + 1 : b + 1].sum() for a, b in zip(edges[:-1], levels, strict=True)]
             products[levels] = np.sqrt(parts * seconds[list(levels)]).sum() ** 2
-    found = gains(exactly(variances, np.ones(3)), seconds)
+    found = gains(exactly(variances, np.ones(3)), costs_of(seconds), MANY)
     assert found.levels == min(products, key=products.get) == (0, 2)
     assert found.best.value == pytest.approx(1.05 * 25 / products[(0, 2)])
     assert found.coarse[1].value == pytest.approx(1.04 * 24 / products[(0, 2)])

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from estimators_support import costs_of
 from omegaconf import OmegaConf
 from tests_support import TINY
 from training_support import interrupt, same_bits
@@ -87,7 +88,11 @@ def costs(monkeypatch):
     def measured(engine, plain, plan, n_levels):
         return replace(measure(engine, plain, plan, n_levels), seconds=tuple(seconds[0])[:n_levels])
 
+    def measured_batches(engine, plain, batch_size, n_samples, n_levels):
+        return costs_of(seconds[0][:n_levels])
+
     monkeypatch.setattr(trainer_module, "measure_costs", measured)
+    monkeypatch.setattr(trainer_module, "measure_batch_costs", measured_batches)
     monkeypatch.setattr(train_module, "_plot", lambda *_: None)  # takes longer than the run
     return seconds
 
