@@ -43,10 +43,14 @@ def neumann_field(xi: Tensor, points: int, alpha: float, tau: float) -> Tensor:
     x = torch.arange(points, dtype=xi.dtype, device=xi.device) / (points - 1)  # (r,)
     basis = math.sqrt(2) * torch.cos(math.pi * k[:, None] * x)  # (K, r)
     basis[0] = 1.0
-    eigenvalues = math.pi**2 * (k[:, None] ** 2 + k**2) + tau**2  # (K, K)
-    amplitude = tau ** (alpha - 1) * eigenvalues ** (-alpha / 2)
+    amplitude = amplitudes(k, alpha, tau)
     amplitude[0, 0] = 0.0
     return basis.T @ (amplitude * xi) @ basis
+
+
+def amplitudes(k: Tensor, alpha: float, tau: float) -> Tensor:
+    r"""$\lambda = \tau^{\alpha-1} (\pi^2 (k_1^2 + k_2^2) + \tau^2)^{-\alpha/2}$ of all pairs of `k` (K,): (K, K)."""
+    return tau ** (alpha - 1) * (math.pi**2 * (k[:, None] ** 2 + k**2) + tau**2) ** (-alpha / 2)
 
 
 @cache
