@@ -13,8 +13,8 @@ from typing import Any, Literal
 from nolab import registry
 from nolab.data.batcher import Residency
 from nolab.data.hierarchy import HierarchyOptions
+from nolab.data.importers.options import FileOptions
 from nolab.errors import InputError, unknown
-from nolab.grid import Placement
 from nolab.points import parse_neval
 from nolab.precision import PrecisionOptions
 from nolab.schema import check, from_mapping
@@ -66,16 +66,6 @@ class GeneratedOptions:
         check(self.n_test >= 1, "n_test", self.n_test, ">= 1")
         check(self.seed >= 0, "seed", self.seed, ">= 0")
         check(self.workers >= 0, "workers", self.workers, ">= 0")
-
-
-@dataclass(frozen=True)
-class FileOptions:
-    """Data that the user has (`dataset.path`): a nolab store, or a folder of `.pt` dictionaries."""
-
-    path: str
-    """A `.h5` store of nolab, or a folder of files named like darcy_train_16.pt."""
-    placement: Placement = "periodic"
-    """Where the samples of `.pt` files lie on each axis: nodal, cell or periodic."""
 
 
 @dataclass(frozen=True)

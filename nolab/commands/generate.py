@@ -16,12 +16,17 @@ def main(arguments: Sequence[str]) -> int:
 def _generate(config: DictConfig) -> None:
     from nolab.config import validate
     from nolab.data.opening import GeneratedSource
+    from nolab.data.solved import SolvedLevels
     from nolab.device import choose_device
     from nolab.errors import InputError
-    from nolab.training.setup import open_source
+    from nolab.training.setup import open_levels, open_source
 
     checked = validate(OmegaConf.to_container(config, resolve=True))
-    source = open_source(checked.dataset, Path(checked.data_dir), choose_device(checked.device))
-    if not isinstance(source, GeneratedSource):
+    device = choose_device(checked.device)
+    if checked.hierarchy.restriction == "solve":
+        source, _ = open_levels(checked, device)
+    else:
+        source = open_source(checked.dataset, Path(checked.data_dir), device)
+    if not isinstance(source, GeneratedSource | SolvedLevels):
         raise InputError("dataset: only data sets that nolab makes itself are generated, e.g. dataset=darcy")
     print(source.ensure(), flush=True)

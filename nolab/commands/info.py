@@ -2,14 +2,13 @@
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf
 
+from nolab.commands import info_data
 from nolab.commands._hydra import run_under_hydra
 from nolab.commands._tables import print_table
-from nolab.errors import InputError
 
 if TYPE_CHECKING:
     from nolab.points import PointSampler
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 USAGE = """Usage: nolab info                 choices of every group, versions, devices
        nolab info GROUP=CHOICE …  what this config would do, without data or training
-       nolab info data PATH       what a data file holds and how nolab reads it"""
+       nolab info data PATH …     what a data file holds, how nolab reads it, what to train with"""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -26,7 +25,7 @@ def main(arguments: Sequence[str]) -> int:
         print(USAGE)
         return 0
     if arguments and arguments[0] == "data":
-        return _describe_data(list(arguments[1:]))
+        return info_data.main(arguments[1:])
     if arguments:
         return run_under_hydra("info", _describe_config, arguments)
     return _describe_choices()
@@ -94,20 +93,3 @@ def _neval_savings(setup: "Setup") -> str:
     full = flops[level.points]
     parts = [f"{n} points {value / 1e9:.3g} ({value / full - 1:+.0%})" for n, value in flops.items()]
     return f"GFLOP of {finest_batch(setup)} samples at {level.name}, forward and backward: {', '.join(parts)}"
-
-
-def _describe_data(arguments: list[str]) -> int:
-    from nolab.data.opening import open_file
-    from nolab.grid import shape_name
-
-    if len(arguments) != 1:
-        raise InputError("info data: one path is needed, nolab info data PATH")
-    source = open_file(Path(arguments[0]), "periodic")
-    axes = ", ".join(f"[{a.start:g}, {a.stop:g}] {a.placement}" for a in source.domain.axes)
-    print(f"{', '.join(source.input_names)} → {', '.join(source.output_names)} on {axes}")
-    rows = [
-        [split, str(source.count(split)), " ".join(shape_name(s) for s in source.shapes(split))]
-        for split in source.splits()
-    ]
-    print_table(["split", "samples", "grids"], rows, sys.stdout)
-    return 0

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
-from typing import Any
+from typing import Any, Literal
 
 from nolab.data.restriction import Restriction, restriction_matrix
 from nolab.data.source import Shape
@@ -11,6 +11,9 @@ from nolab.errors import InputError
 from nolab.grid import Domain, full_shape, shape_name
 from nolab.points import NEval, parse_neval
 from nolab.schema import check, from_mapping
+
+Kind = Literal[Restriction, "solve"]
+"""How levels come about: a restriction of the finest stored grid, or solver runs of their own."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +25,8 @@ class HierarchyOptions:
     {size | stride, precision, neval}; null derives `count` levels from the finest one."""
     count: int | None = 3
     """Number of levels when `levels` is null: each has half the intervals of the next."""
-    restriction: Restriction = "subsample"
-    """How fields reach a coarser level: subsample, average or spectral."""
+    restriction: Kind = "subsample"
+    """How fields reach a coarser level: subsample, average or spectral; solve: by the problem's solver."""
 
     def __post_init__(self) -> None:
         check(self.levels is not None or self.count is not None, "levels", None, "given where count is null")
@@ -75,7 +78,7 @@ class Hierarchy:
 
     levels: tuple[Level, ...]
     domain: Domain
-    restriction: Restriction
+    restriction: Kind
 
     @property
     def finest(self) -> Level:
@@ -108,7 +111,8 @@ def build_hierarchy(
         if a.points == b.points:
             raise InputError(f"hierarchy.levels: {a.name} and {b.name} have the same number of points")
     for level in levels:
-        check_restriction(domain, stored, level.shape, options.restriction)
+        if options.restriction != "solve":
+            check_restriction(domain, stored, level.shape, options.restriction)
     return Hierarchy(tuple(levels), domain, options.restriction)
 
 

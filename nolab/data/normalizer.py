@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from nolab.grid import Domain
 
@@ -15,13 +17,10 @@ class Normalizer:
     std: tuple[float, ...]
 
     @classmethod
-    def fit(cls, fields: np.ndarray, domain: Domain) -> "Normalizer":
-        """Mean and standard deviation over samples and domain (by quadrature) of (n, C, *S)."""
-        weights = domain.weights(fields.shape[2:]).numpy()
-        per_sample = fields.astype(np.float64).reshape(*fields.shape[:2], -1)
-        mean = (per_sample @ weights.ravel()).mean(axis=0)
-        variance = (((per_sample - mean[:, None]) ** 2) @ weights.ravel()).mean(axis=0)
-        std = np.sqrt(variance)
+    def of_samples(cls, means: np.ndarray, variances: np.ndarray) -> "Normalizer":
+        """Mean and standard deviation over samples and domain, from the :func:`sample_moments` of all samples."""
+        mean = means.mean(axis=0)
+        std = np.sqrt((variances + (means - mean) ** 2).mean(axis=0))
         # A constant channel stays as it is, shifted to zero.
         std[std <= 1e-12 * np.abs(mean)] = 1.0
         return cls(tuple(mean.tolist()), tuple(std.tolist()))
@@ -36,6 +35,11 @@ class Normalizer:
         mean, std = self._broadcast(fields.ndim)
         return (fields * std + mean).astype(np.float32)
 
+    def encode_tensor(self, fields: Tensor) -> Tensor:
+        """:meth:`encode` on the fields' device; the same bits."""
+        mean, std = (torch.from_numpy(v).to(fields.device) for v in self._broadcast(fields.ndim))
+        return fields.double().sub_(mean).div_(std).float()
+
     @property
     def zero(self) -> tuple[float, ...]:
         """Normalised value of a physical zero, one per channel."""
@@ -44,3 +48,15 @@ class Normalizer:
     def _broadcast(self, ndim: int) -> tuple[np.ndarray, np.ndarray]:
         shape = (1, -1) + (1,) * (ndim - 2)
         return np.array(self.mean).reshape(shape), np.array(self.std).reshape(shape)
+
+
+def sample_moments(fields: np.ndarray, domain: Domain) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance over the domain (by quadrature) of each sample of (n, C, *S), (n, C) float64.
+
+    Their bits do not depend on the samples that they are computed with.
+    """
+    weights = domain.weights(fields.shape[2:]).numpy().ravel()
+    values = fields.astype(np.float64).reshape(*fields.shape[:2], -1)
+    means = values @ weights  # one product per sample
+    values -= means[..., None]
+    return means, np.square(values, out=values) @ weights

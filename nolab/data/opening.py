@@ -1,7 +1,8 @@
 """From the config group `dataset` to a source of fields."""
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,15 @@ import torch
 
 from nolab import registry
 from nolab.data.generation import ensure_store
-from nolab.data.pt_files import read_pt_folder
+from nolab.data.importers.assemble import assemble
+from nolab.data.importers.hdf5 import is_store
+from nolab.data.importers.options import FileOptions, refuse_keys
+from nolab.data.importers.proposal import complete
+from nolab.data.importers.recognise import recognise
 from nolab.data.source import FieldSource, Shape
 from nolab.data.store import Store
 from nolab.errors import InputError
-from nolab.grid import Placement
+from nolab.grid import shape_name
 
 
 class GeneratedSource:
@@ -33,7 +38,8 @@ class GeneratedSource:
         device: torch.device,
         workers: int,
     ) -> None:
-        description = registry.load("nolab.problems", problem, "dataset.problem").describe(options)
+        describe = registry.load("nolab.problems", problem, "dataset.problem").describe
+        description = describe(options)
         self.domain = description.domain
         self.input_axes = description.input_axes
         self.input_names = description.input_names
@@ -49,6 +55,35 @@ class GeneratedSource:
             workers=workers,
         )
         self._store: Store | None = None
+        self._describe, self._options = describe, options
+        self._like = partial(
+            GeneratedSource,
+            problem,
+            counts=counts,
+            seed=seed,
+            data_dir=data_dir,
+            device=device,
+            workers=workers,
+        )
+
+    def at(self, shape: Shape) -> "GeneratedSource":
+        """The same samples, generated on another grid.
+
+        Raises
+        ------
+        InputError : no resolution of the problem gives that grid.
+        """
+        for size in dict.fromkeys(shape):
+            try:
+                options = replace(self._options, resolution=size)
+            except (TypeError, InputError):  # no such option, or out of its range
+                continue
+            if self._describe(options).shape == shape:
+                return self._like(options=options)
+        raise InputError(
+            f"hierarchy.restriction: solve needs a dataset.resolution that gives the level {shape_name(shape)}, and "
+            "there is none; name other levels, or use subsample, average or spectral"
+        )
 
     def ensure(self) -> Path:
         """Path of the store, generated now if it is not there."""
@@ -71,19 +106,17 @@ class GeneratedSource:
         return self._store.read(split, shape, indices)
 
 
-def open_file(path: Path, placement: Placement) -> FieldSource:
-    """A nolab store (`.h5`) or a folder of `.pt` dictionaries.
+def open_file(options: FileOptions) -> FieldSource:
+    """A nolab store, or what the importers make of the path.
 
     Raises
     ------
-    InputError : the path does not exist or holds neither.
+    InputError : the path does not exist, its format is not known, it is damaged, or it leaves open how it
+        is to be read.
     """
-    if not path.exists():
-        raise InputError(f"dataset.path: {path} does not exist")
-    if path.is_dir():
-        return read_pt_folder(path, placement)
-    if path.suffix in (".h5", ".hdf5"):
+    path = Path(options.path).expanduser()
+    if path.is_file() and is_store(path):
+        refuse_keys(options, "is a store of nolab, which says it itself")
         return Store(path)
-    raise InputError(
-        f"dataset.path: {path} is neither a .h5 store of nolab nor a folder of files like darcy_train_16.pt"
-    )
+    contents = recognise(path, options.test_path and Path(options.test_path).expanduser())
+    return assemble(contents, complete(contents, options))

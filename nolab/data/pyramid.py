@@ -25,15 +25,10 @@ class Normalizers:
     input: Normalizer
     output: Normalizer
 
-    @classmethod
-    def fit(cls, fields: Fields, domain: Domain) -> "Normalizers":
-        """Statistics of physical input and output fields, each (n, C, *S)."""
-        return cls(*(Normalizer.fit(field, domain) for field in fields))
-
 
 @dataclass(frozen=True)
 class LevelTensors:
-    """Normalised fields of one level and the physical norms of the targets.
+    """Fields of one level, normalised once they are served, and the physical norms of the targets.
 
     input: (n, C_in, *S), 1 on axes on which it does not vary, target: (n, C_out, *S), norm: (n,),
     zero: (C_out,) the normalised value of a physical zero, float32.
@@ -52,10 +47,20 @@ class LevelTensors:
         """In page-locked host memory."""
         return self._map(Tensor.pin_memory)
 
+    def record_stream(self, stream: torch.cuda.Stream) -> None:
+        """Tell CUDA's allocator that `stream` uses these tensors too."""
+        for tensor in (self.input, self.target, self.norm, self.zero):
+            tensor.record_stream(stream)
+
     def take(self, indices: Tensor) -> "LevelTensors":
         """The samples `indices` (n,)."""
         fields = (tensor.index_select(0, indices) for tensor in (self.input, self.target, self.norm))
         return LevelTensors(*fields, self.zero)
+
+    def encoded(self, normalizers: Normalizers) -> "LevelTensors":
+        """Normalised, where these fields are physical."""
+        fields = normalizers.input.encode_tensor(self.input), normalizers.output.encode_tensor(self.target)
+        return LevelTensors(*fields, self.norm, self.zero)
 
     def batch(self, domain: Domain) -> FieldBatch:
         """As the batch that models receive."""
@@ -76,13 +81,19 @@ def read_level(
     return _restrict(source.read(split, stored[-1], indices), source, shape, method)
 
 
-def read_pyramid(source: FieldSource, split: str, shapes: list[Shape], method: Restriction) -> list[Fields]:
+def read_pyramid(
+    source: FieldSource,
+    split: str,
+    shapes: list[Shape],
+    method: Restriction,
+    indices: np.ndarray | None = None,
+) -> list[Fields]:
     """Physical input and output of every grid in `shapes`; each stored grid is read once."""
     stored = source.shapes(split)
     needed = {shape for shape in stored if shape in shapes}
     if any(shape not in stored for shape in shapes):
         needed.add(stored[-1])
-    held = {shape: source.read(split, shape) for shape in needed}
+    held = {shape: source.read(split, shape, indices) for shape in needed}
     return [
         held[shape] if shape in held else _restrict(held[stored[-1]], source, shape, method)
         for shape in shapes
@@ -111,8 +122,8 @@ def normalize_level(fields: Fields, normalizers: Normalizers, domain: Domain) ->
 def l2_norm(fields: np.ndarray, domain: Domain) -> np.ndarray:
     """Root of the mean square over domain (by quadrature) and channels of (n, C, *S): (n,)."""
     weights = domain.weights(fields.shape[2:]).numpy()
-    squares = (fields.astype(np.float64) ** 2).mean(axis=1).reshape(len(fields), -1)
-    return np.sqrt(squares @ weights.ravel())
+    squares = (fields.astype(np.float64) ** 2).mean(axis=1).reshape(len(fields), 1, -1)
+    return np.sqrt(squares @ weights.ravel())[:, 0]  # one product per sample: see restrict
 
 
 def pyramid_bytes(source: FieldSource, split: str, shapes: list[Shape]) -> int:

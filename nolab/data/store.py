@@ -3,51 +3,30 @@
 A store is written once, whole, and never changed: a reader either finds a complete file or none.
 """
 
-import hashlib
-import os
-import threading
-from collections.abc import Iterable
-from dataclasses import replace
 from math import prod
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple
 
 import h5py
 import numpy as np
 
-from nolab.data._store_format import (
-    CHECKSUM,
-    DTYPE,
-    FIELDS,
-    StoreMeta,
-    check_contents,
-    read_meta,
-    write_attributes,
-)
+from nolab.data._raw_file import RawFile
+from nolab.data._store_format import DTYPE, FIELDS, StoreMeta, read_meta
+from nolab.data._store_layout import Extent, read_layout, sample_digest
+from nolab.data._store_writing import StoreChunk, publish, write_store
 from nolab.data.source import Shape
 from nolab.errors import InputError, unknown
 from nolab.grid import shape_name
 
-__all__ = ["Store", "StoreChunk", "StoreMeta", "write_store"]
-
-
-class StoreChunk(NamedTuple):
-    """Consecutive samples of one split on one grid, as :func:`write_store` takes them."""
-
-    split: str
-    shape: Shape
-    input: np.ndarray
-    """(n, C_in, *shape)"""
-    output: np.ndarray
-    """(n, C_out, *shape)"""
+__all__ = ["Store", "StoreChunk", "StoreMeta", "publish", "write_store"]
 
 
 class Store:
     """A store on disk, read only; a :class:`nolab.data.source.FieldSource`.
 
     The constructor checks the layout and closes the file again; the first :meth:`read` opens it
-    until :meth:`close` or the end of a ``with`` block. Threads may share one store.
+    until :meth:`close` or the end of a ``with`` block. Threads may share one store. A sample's values
+    are verified (SHA-256 as written, finite) when they are read for the first time.
 
     Attributes
     ----------
@@ -57,21 +36,14 @@ class Store:
 
     Raises
     ------
-    InputError : the file is missing, is no HDF5 file or does not keep to the layout.
+    InputError : the file is missing, is no HDF5 file, does not keep to the layout, or has splits
+        that share samples.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self._file: h5py.File | None = None
-        self._lock = threading.Lock()
-        with _open(self.path) as file:
-            try:
-                self.meta = read_meta(file)
-                check_contents(file, self.meta)
-            except InputError as error:
-                raise _bad(self.path, str(error)) from None
-            except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
-                raise _bad(self.path, f"cannot be read ({error})") from error
+        self._raw, self.meta, self._extents = _inspect(self.path)
+        self._verified = {name: np.zeros(len(e.digests), bool) for name, e in self._extents.items()}
         self.domain = self.meta.domain
         self.input_axes = self.meta.input_axes
         self.input_names = self.meta.input_names
@@ -99,42 +71,40 @@ class Store:
 
         Parameters
         ----------
-        indices : strictly ascending sample numbers, (n,); None reads all of them and compares
-            their checksum with the one that was written.
+        indices : strictly ascending sample numbers, (n,); None reads all of them.
 
         Raises
         ------
-        InputError : no such split, grid or sample; a wrong checksum; values that are not finite.
+        InputError : no such split, grid or sample; the file cannot be read any more; a sample whose
+            checksum is wrong or whose values are not finite.
         """
         count, shape = self.count(split), tuple(shape)
         if shape not in self.meta.shapes:
             raise unknown(f"{self.path}: grid", shape_name(shape), map(shape_name, self.meta.shapes))
-        rows = None if indices is None else _check_indices(self.path, indices, count)
+        rows = np.arange(count) if indices is None else _check_indices(self.path, indices, count)
         fields = tuple(self._read_field(f"{split}/{shape_name(shape)}/{field}", rows) for field in FIELDS)
         return fields[0], fields[1]
 
-    def _read_field(self, name: str, rows: np.ndarray | None) -> np.ndarray:
+    def _read_field(self, name: str, rows: np.ndarray) -> np.ndarray:
+        extent, verified = self._extents[name], self._verified[name]
+        values = np.empty((len(rows), *extent.sample_shape), DTYPE)
         try:
-            with self._lock:
-                if self._file is None:
-                    self._file = _open(self.path)
-                data = self._file[name]
-                values = data[()] if rows is None else _read_rows(data, rows)
-                checksum = data.attrs[CHECKSUM]
-        except (OSError, RuntimeError, KeyError) as error:
+            for start, stop in _runs(rows):
+                self._raw.read_into(
+                    values[start:stop], extent.offset + int(rows[start]) * extent.sample_bytes
+                )
+            for position in np.flatnonzero(~verified[rows]):
+                _verify(name, int(rows[position]), values[position], extent.digests[rows[position]])
+        except InputError as error:
+            raise _bad(self.path, str(error)) from None
+        except OSError as error:
             raise _bad(self.path, f"{name} cannot be read ({error})") from error
-        if rows is None and hashlib.sha256(values.data).hexdigest() != checksum:
-            raise _bad(self.path, f"{name} is damaged: its checksum is not the one that was written")
-        if not np.isfinite(values).all():
-            raise _bad(self.path, f"{name} holds values that are not finite")
+        verified[rows] = True
         return values
 
     def close(self) -> None:
         """Close the file; a later :meth:`read` opens it again."""
-        with self._lock:
-            if self._file is not None:
-                self._file.close()
-                self._file = None
+        self._raw.close()
 
     def __enter__(self) -> "Store":
         return self
@@ -148,88 +118,25 @@ class Store:
         return f"Store({str(self.path)!r})"
 
 
-def write_store(path: str | Path, meta: StoreMeta, chunks: Iterable[StoreChunk]) -> None:
-    """Write a store: all of it under its name, or nothing.
-
-    Chunks are written as they come, so memory holds one at a time; those of one split and grid
-    come in the order of their samples. Equal content gives equal bytes. Two writers of one path
-    must be kept apart by the caller.
-
-    Raises
-    ------
-    InputError : a chunk does not fit `meta`, is not finite, or samples are missing at the end.
-    OSError : the file cannot be written.
-    """
-    path = Path(path)
-    meta = replace(meta, shapes=tuple(tuple(shape) for shape in meta.shapes))
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        # The name is private until it is complete, so HDF5's own lock (missing on some network
-        # file systems) is not needed.
-        with h5py.File(temporary, "w", locking=False) as file:
-            write_attributes(file, meta)
-            _write_fields(file, meta, chunks)
-        publish(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def publish(temporary: Path, path: Path) -> None:
-    """Give a complete file its name, durably: a power cut leaves the old state or the new one."""
-    with open(temporary, "rb+") as file:
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def _write_fields(file: h5py.File, meta: StoreMeta, chunks: Iterable[StoreChunk]) -> None:
-    datasets = {
-        (split, shape, field): file.create_dataset(
-            f"{split}/{shape_name(shape)}/{field}",
-            shape=meta.dataset_shape(split, shape, field),
-            dtype=DTYPE,
-            track_times=False,
-        )
-        for split in meta.counts
-        for shape in meta.shapes
-        for field in FIELDS
-    }
-    digests = {key: hashlib.sha256() for key in datasets}
-    written = dict.fromkeys(datasets, 0)
-    for chunk in chunks:
-        for field, values in (("input", chunk.input), ("output", chunk.output)):
-            key = (chunk.split, tuple(chunk.shape), field)
-            if key not in datasets:
-                raise InputError(f"store: '{chunk.split}/{shape_name(chunk.shape)}' is not declared")
-            values = np.ascontiguousarray(values, dtype=DTYPE)
-            data, first = datasets[key], written[key]
-            if values.shape[1:] != data.shape[1:] or first + len(values) > len(data):
-                raise InputError(f"store: a chunk {values.shape} does not fit {data.name} {data.shape}")
-            if not np.isfinite(values).all():
-                raise InputError(f"store: {data.name} would hold values that are not finite")
-            data[first : first + len(values)] = values
-            digests[key].update(values.data)
-            written[key] += len(values)
-    for key, data in datasets.items():
-        if written[key] != len(data):
-            raise InputError(f"store: {data.name} was given {written[key]} of {len(data)} samples")
-        data.attrs[CHECKSUM] = digests[key].hexdigest()
-
-
-def _open(path: Path) -> h5py.File:
+def _inspect(path: Path) -> tuple[RawFile, StoreMeta, dict[str, Extent]]:
     if not path.is_file():
         raise InputError(f"{path}: there is no such file. Generate it with `nolab generate`.")
     try:
+        raw = RawFile(path)
         # A store never changes once it has its name: readers need no lock.
-        return h5py.File(path, "r", locking=False)
+        file = h5py.File(path, "r", locking=False)
+    except PermissionError as error:
+        raise InputError(f"{path}: not allowed to read it ({error.strerror})") from error
     except OSError as error:
-        if isinstance(error, PermissionError):
-            raise InputError(f"{path}: not allowed to read it ({error.strerror})") from error
         raise _bad(path, f"is not a complete HDF5 file ({error})") from error
+    with file:
+        try:
+            meta = read_meta(file)
+            return raw, meta, read_layout(file, meta, raw.size)
+        except InputError as error:
+            raise _bad(path, str(error)) from None
+        except (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError) as error:
+            raise _bad(path, f"cannot be read ({error})") from error
 
 
 def _check_indices(path: Path, indices: np.ndarray, count: int) -> np.ndarray:
@@ -244,14 +151,17 @@ def _check_indices(path: Path, indices: np.ndarray, count: int) -> np.ndarray:
     return rows
 
 
-def _read_rows(data: h5py.Dataset, rows: np.ndarray) -> np.ndarray:
-    """Rows of a dataset, read as runs of neighbours: HDF5's own index lists are slow."""
-    values = np.empty((len(rows), *data.shape[1:]), DTYPE)
-    starts = np.flatnonzero(np.diff(rows, prepend=rows[0] - 2) != 1)
-    for start, stop in zip(starts, [*starts[1:], len(rows)], strict=True):
-        first = int(rows[start])
-        values[start:stop] = data[first : first + int(stop - start)]
-    return values
+def _runs(rows: np.ndarray) -> list[tuple[int, int]]:
+    """Positions (start, stop) of the runs of neighbours: each is one read."""
+    starts = np.flatnonzero(np.diff(rows, prepend=rows[0] - 2) != 1).tolist()
+    return list(zip(starts, [*starts[1:], len(rows)], strict=True))
+
+
+def _verify(name: str, row: int, values: np.ndarray, digest: np.ndarray) -> None:
+    if sample_digest(values) != digest.tobytes():
+        raise InputError(f"{name} is damaged: the checksum of sample {row} is not the one that was written")
+    if not np.isfinite(values).all():
+        raise InputError(f"{name} holds values that are not finite, in sample {row}")
 
 
 def _bad(path: Path, found: str) -> InputError:

@@ -1,40 +1,27 @@
 """The batcher: the same samples wherever the pyramid lives."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from batcher_support import CPU, N, fields, nodal, opened
 
 from nolab.data.arrays import ArraySource
-from nolab.data.batcher import Batcher, choose_residency, open_batcher
+from nolab.data.batcher import open_batcher
 from nolab.data.hierarchy import Hierarchy, HierarchyOptions, build_hierarchy
-from nolab.data.pyramid import Normalizers, pyramid_bytes
+from nolab.data.pyramid import pyramid_bytes
+from nolab.data.residency import choose_residency, levels_in_memory
 from nolab.data.store import Store, StoreChunk, StoreMeta, write_store
 from nolab.fields import FieldBatch
 from nolab.grid import Domain
 from nolab.plan import Term
 
-CPU = torch.device("cpu")
 DEVICES = [
     "cpu",
     pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")),
 ]
-N = 11
 INDICES = [[0], [3, 1, 2], [10, 10, 0, 3, 10], list(range(N)), [7, 7]]
-
-
-def fields(channels: int, *shape: int) -> np.ndarray:
-    return np.random.default_rng(channels).standard_normal((N, channels, *shape)).astype(np.float32)
-
-
-def nodal(method: str = "subsample") -> tuple[ArraySource, Hierarchy]:
-    domain, shape = Domain.unit(2), (17, 17)
-    data = {"train": {shape: (fields(2, *shape), 3 + 2 * fields(1, *shape))}}
-    source = ArraySource(domain, data, ("a", "b"), ("u",))
-    return source, build_hierarchy(HierarchyOptions(restriction=method), domain, shape, [shape])
 
 
 def two_grids() -> tuple[ArraySource, Hierarchy]:
@@ -53,17 +40,6 @@ CASES = {
 }
 
 
-@contextmanager
-def opened(
-    source: object, hierarchy: Hierarchy, residency: str, device: torch.device = CPU
-) -> Iterator[tuple[Batcher, Normalizers]]:
-    batcher, normalizers = open_batcher(source, "train", hierarchy, device, residency)
-    try:
-        yield batcher, normalizers
-    finally:
-        batcher.close()
-
-
 def assert_equal(a: FieldBatch, b: FieldBatch) -> None:
     assert a.domain == b.domain
     for name in ("input", "target", "norm"):
@@ -72,9 +48,11 @@ def assert_equal(a: FieldBatch, b: FieldBatch) -> None:
         assert torch.equal(x.cpu(), y.cpu()), name
 
 
-def batches(residency: str, case: str, device: str = "cpu", prefetch: bool = False) -> list[FieldBatch]:
+def batches(
+    residency: str, case: str, device: str = "cpu", prefetch: bool = False, gib: float | None = None
+) -> list[FieldBatch]:
     source, hierarchy = CASES[case]()
-    with opened(source, hierarchy, residency, torch.device(device)) as (batcher, _):
+    with opened(source, hierarchy, residency, torch.device(device), gib) as (batcher, _):
         terms = [
             Term(level, np.array(indices), np.ones(len(indices)))
             for indices in INDICES
@@ -86,41 +64,30 @@ def batches(residency: str, case: str, device: str = "cpu", prefetch: bool = Fal
         return [batcher.get(term.level, term.indices) for term in terms]
 
 
+PLACES = [("host", None), ("stream", None), ("stream", 0.0)]
+
+
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("residency", ["host", "stream"])
-def test_residencies_agree_bit_by_bit(residency: str, case: str, device: str) -> None:
-    for a, b in zip(batches("device", case), batches(residency, case, device), strict=True):
+@pytest.mark.parametrize(("residency", "gib"), PLACES)
+@pytest.mark.parametrize("block", [1, 5000, 2**22])
+def test_residencies_agree_bit_by_bit(
+    residency: str, gib: float | None, case: str, device: str, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With all samples read at once, some at a time, or one by one."""
+    expected = batches("device", case)
+    monkeypatch.setattr("nolab.data.loading.BLOCK_BYTES", block)
+    for a, b in zip(expected, batches(residency, case, device, gib=gib), strict=True):
         assert b.input.device.type == device
         assert_equal(a, b)
 
 
-@pytest.mark.parametrize("residency", ["device", "stream"])
-def test_prefetch_changes_nothing(residency: str) -> None:
-    for a, b in zip(batches(residency, "average"), batches(residency, "average", prefetch=True), strict=True):
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize(("residency", "gib"), [("device", None), *PLACES])
+def test_prefetch_changes_nothing(residency: str, gib: float | None, device: str) -> None:
+    expected = batches(residency, "average", device, gib=gib)
+    for a, b in zip(expected, batches(residency, "average", device, True, gib), strict=True):
         assert_equal(a, b)
-
-
-def test_prefetched_samples_are_read_once_and_ahead() -> None:
-    source, hierarchy = nodal()
-    reads = []
-
-    class Counting(ArraySource):
-        def read(self, split, shape, indices=None):
-            reads.append(indices)
-            return super().read(split, shape, indices)
-
-    source = Counting(source.domain, source.data, source.input_names, source.output_names)
-    with opened(source, hierarchy, "stream") as (batcher, _):
-        reads.clear()
-        term = Term(0, np.array([4, 4, 1]), np.ones(3))
-        batcher.prefetch((term, term))
-        batcher.prefetch((term,))
-        batcher.get(0, term.indices)
-        batcher._reader.submit(lambda: None).result()  # all that was asked for is read
-        assert [list(r) for r in reads] == [[1, 4]]
-        batcher.get(0, term.indices)
-        assert len(reads) == 2
 
 
 @pytest.mark.parametrize("residency", ["device", "host", "stream"])
@@ -212,10 +179,34 @@ def test_residency_follows_the_budget(size: int, memory_gib: float | None, expec
 
 def test_residency_follows_the_free_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     free = {"cuda": 4 * GIB, "cpu": 16 * GIB}
-    monkeypatch.setattr("nolab.data.batcher.free_memory", lambda device: free[device.type])
+    monkeypatch.setattr("nolab.data.residency.free_memory", lambda device: free[device.type])
     cuda = torch.device("cuda")
     for size, expected in ((2, "device"), (3, "host"), (8, "host"), (9, "stream")):
         assert choose_residency(size * GIB, cuda, None) == expected
+
+
+@pytest.mark.parametrize(
+    ("sizes", "gib", "held"),
+    [
+        ([1, 2, 4], 1.0, 2),  # never the finest
+        ([1], 1.0, 0),
+        ([GIB, 1, 4], 1.0, 1),
+        ([GIB - 1, 1, 4], 1.0, 2),
+        ([GIB + 1, 1, 4], 1.0, 0),  # not the next one instead
+        ([1, 2, 4], 0.0, 0),
+        ([1, 2**62, 2**63], None, 1),
+    ],
+)
+def test_the_coarsest_levels_that_fit_are_held(sizes: list[int], gib: float | None, held: int) -> None:
+    assert levels_in_memory(sizes, gib) == held
+
+
+def test_what_is_streamed_and_held_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    source, hierarchy = nodal()
+    size = pyramid_bytes(source, "train", [(5, 5)])
+    with caplog.at_level("INFO"):
+        open_batcher(source, "train", hierarchy, CPU, memory_gib=size / GIB)[0].close()
+    assert "9x9, 17x17 streamed from the source, reading ahead; 5x5 (0.000 GiB) kept in host" in caplog.text
 
 
 def test_auto_with_no_budget_streams(caplog: pytest.LogCaptureFixture) -> None:

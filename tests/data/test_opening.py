@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from nolab.data.importers.options import FileOptions
 from nolab.data.opening import GeneratedSource, open_file
 from nolab.data.store import Store, StoreChunk, StoreMeta, write_store
 from nolab.errors import InputError
@@ -80,15 +81,19 @@ def test_opens_a_store(tmp_path: Path, name: str) -> None:
         shapes=((3,),),
     )
     write_store(tmp_path / name, meta, [StoreChunk("train", (3,), field, field)])
-    # The placement is that of `.pt` files; a store has its own domain.
-    assert open_file(tmp_path / name, "periodic").domain == Domain.unit(1)
+    assert open_file(FileOptions(str(tmp_path / name))).domain == Domain.unit(1)
+    for key, value in (("placement", "nodal"), ("n_test", 1), ("test_path", "b.h5")):
+        with pytest.raises(
+            InputError, match=rf"^dataset\.{key}: .*is a store of nolab, which says it itself"
+        ):
+            open_file(FileOptions(str(tmp_path / name), **{key: value}))
 
 
 @pytest.mark.parametrize("placement", ["nodal", "cell", "periodic"])
 def test_opens_a_folder(tmp_path: Path, placement: str) -> None:
     for split in ("train", "test"):
         torch.save({"x": torch.ones(2, 4), "y": torch.ones(2, 4)}, tmp_path / f"{split}_4.pt")
-    assert open_file(tmp_path, placement).domain == Domain.unit(1, placement)
+    assert open_file(FileOptions(str(tmp_path), placement=placement)).domain == Domain.unit(1, placement)
 
 
 @pytest.mark.parametrize(
@@ -96,8 +101,9 @@ def test_opens_a_folder(tmp_path: Path, placement: str) -> None:
     [
         ("nowhere.h5", None, r"nowhere\.h5 does not exist"),
         ("nowhere", None, "nowhere does not exist"),
-        ("a.npz", b"x", r"a\.npz is neither a \.h5 store of nolab nor a folder"),
-        ("train_4.pt", b"x", r"train_4\.pt is neither"),
+        ("a.txt", b"x", r"a\.txt has no ending that nolab knows: \.mat, \.pt, \.h5"),
+        ("a.npz", b"x", r"a\.npz: not a complete \.npz file"),
+        ("train_4.pt", b"x", r"train_4\.pt: not a file of plain tensors"),
         ("a.h5", b"x", r"a\.h5"),
     ],
 )
@@ -105,4 +111,4 @@ def test_bad_paths(tmp_path: Path, name: str, content: bytes | None, message: st
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=message):
-        open_file(tmp_path / name, "nodal")
+        open_file(FileOptions(str(tmp_path / name)))
