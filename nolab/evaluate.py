@@ -7,12 +7,13 @@ import torch
 
 from nolab.data.hierarchy import check_restriction
 from nolab.data.pyramid import normalize_level, read_pyramid
+from nolab.data.solved import SolvedLevels
 from nolab.data.source import FieldSource, Shape
 from nolab.errors import InputError
 from nolab.grid import shape_name
 from nolab.precision import build_schedule
 from nolab.runs import Run
-from nolab.training.evaluation import evaluate
+from nolab.training.evaluation import Evaluator
 from nolab.training.setup import TEST, open_source, units
 
 
@@ -45,19 +46,22 @@ def evaluate_run(
             raise InputError(
                 f"levels: {shape_name(shape)} does not fit a domain of {source.domain.ndim} axes"
             )
-        check_restriction(source.domain, source.shapes(TEST), shape, config.hierarchy.restriction)
+        if config.hierarchy.restriction != "solve":
+            check_restriction(source.domain, source.shapes(TEST), shape, config.hierarchy.restriction)
+    if config.hierarchy.restriction == "solve":
+        source = SolvedLevels(source, shapes)
     normalizers = run.normalizers
     pyramid = read_pyramid(source, TEST, shapes, config.hierarchy.restriction)
+    evaluator = Evaluator(
+        run.model,
+        source.domain,
+        units(normalizers, torch.device(run.device)),
+        build_schedule(config.precision, run.device).at(1.0),
+        config.precision.stabilizer,
+        run.device,
+    )
     return {
-        shape_name(shape): evaluate(
-            run.model,
-            normalize_level(fields, normalizers, source.domain),
-            source.domain,
-            units(normalizers, torch.device(run.device)),
-            build_schedule(config.precision, run.device).at(1.0),
-            config.precision.stabilizer,
-            run.device,
-        )
+        shape_name(shape): evaluator.errors(normalize_level(fields, normalizers, source.domain))
         for shape, fields in zip(shapes, pyramid, strict=True)
     }
 

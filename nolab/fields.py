@@ -18,12 +18,15 @@ class OperatorSpec:
     in_channels, out_channels : channels of the input field and of the prediction.
     domain : the physical domain of both.
     input_shape : grid of the input at the hierarchy's finest level; 1 on axes on which it does not vary.
+    frames : the channels are frames of one field, at equal distances in time, the outputs after the inputs, and
+        share one normaliser.
     """
 
     in_channels: int
     out_channels: int
     domain: Domain
     input_shape: tuple[int, ...]
+    frames: bool = False
 
 
 @dataclass(frozen=True)

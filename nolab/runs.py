@@ -19,6 +19,7 @@ from nolab.data.pyramid import Normalizers
 from nolab.device import choose_device
 from nolab.errors import InputError
 from nolab.fields import FieldBatch, OperatorSpec
+from nolab.frames import follow_on
 from nolab.grid import Domain, input_shape, shape_name
 from nolab.models import build_model
 from nolab.precision import arithmetic
@@ -181,6 +182,7 @@ class Run:
             len(spec["output_names"]),
             self.domain,
             input_shape(self._finest, self.input_axes),
+            follow_on(spec["input_names"], spec["output_names"]),
         )
         model = build_model(part.name, part.options, fields, is_target=part.is_target)
         try:

@@ -61,6 +61,8 @@ def test_every_experiment_runs_for_a_few_steps(group, choice, data_dir, tmp_path
         "deeponet_diffusion_reaction": [*deeponet, "dataset.times=11", "dataset.resolution=20"],
         "deeponet_dynamical": deeponet,
         "deeponet_heat": [*deeponet, "dataset.resolution=8"],
+        "darcy_li": ["dataset.resolution=41", "dataset.finest=21", "sampling.batch_size=4"],
+        "navier_stokes_rollout": ["dataset.resolution=32", "dataset.horizon=2", "dataset.history=2"],
         "sfno_shallow_water": ["dataset.resolution=17", "dataset.degrees=6", "dataset.hours=0.2"],
     }.get(choice, darcy)
     run = nolab.train(

@@ -49,6 +49,13 @@ def rel_l2(prediction: Tensor, batch: FieldBatch, units: Units) -> Tensor:
     return _root(mse(prediction, batch, units)) / batch.norm.clamp_min(torch.finfo(batch.norm.dtype).tiny)
 
 
+def channel_rel_l2(prediction: Tensor, batch: FieldBatch, units: Units) -> Tensor:
+    """Relative L2 error of every channel by itself, (B, C): of every frame of a roll-out, for instance."""
+    error = _channel_means(units.difference(prediction, batch.target).square(), batch)
+    truth = _channel_means(units.decode(batch.target).square(), batch)
+    return _root(error / truth.clamp_min(torch.finfo(truth.dtype).tiny))
+
+
 def h1(prediction: Tensor, batch: FieldBatch, units: Units) -> Tensor:
     """Relative H1 error, √(‖e‖² + ‖∇e‖²) / √(‖y‖² + ‖∇y‖²), on the whole grid only.
 

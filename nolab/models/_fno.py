@@ -41,6 +41,8 @@ class FourierOptions(OperatorOptions):
     """Path of the spectral transform, see :class:`nolab.spectral.SpectralConv`."""
     period: tuple[float, ...] | float = 1.0
     """Period of the transform over the domain's length, one number or one per axis; above 1 it pads."""
+    rollout: bool = False
+    """Make one frame from the last ones, as often as there are frames to predict; for data that are frames."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -6,6 +6,7 @@ from torch import nn
 
 from nolab.fields import OperatorSpec
 from nolab.models._fno import CONSISTENCY, NEVAL_SAVES, FourierOperator, FourierOptions
+from nolab.models._rollout import rolled_out
 
 __all__ = ["CONSISTENCY", "NEVAL_SAVES", "Options", "build"]
 
@@ -22,4 +23,4 @@ def build(options: Options, spec: OperatorSpec) -> nn.Module:
     ------
     InputError : options that do not fit the domain or one another.
     """
-    return FourierOperator(options, spec)
+    return rolled_out(lambda fields: FourierOperator(options, fields), spec, options.rollout)

@@ -11,6 +11,7 @@ from torch import nn
 
 from nolab.fields import OperatorSpec
 from nolab.models._fno import CONSISTENCY, NEVAL_SAVES, FourierOperator, FourierOptions
+from nolab.models._rollout import rolled_out
 from nolab.schema import check
 from nolab.spectral.contraction import Order
 from nolab.spectral.conv import Implementation
@@ -47,4 +48,8 @@ def build(options: Options, spec: OperatorSpec) -> nn.Module:
         "rank": options.rank,
         "implementation": options.implementation,
     }
-    return FourierOperator(options, spec, factorization, contraction=options.contraction)
+    return rolled_out(
+        lambda fields: FourierOperator(options, fields, factorization, contraction=options.contraction),
+        spec,
+        options.rollout,
+    )

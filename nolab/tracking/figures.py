@@ -46,3 +46,25 @@ def _draw(ax: Axes, field: np.ndarray, extent: tuple, limits: tuple, colours: st
     image = ax.imshow(field.T, origin="lower", extent=extent, vmin=limits[0], vmax=limits[1], cmap=colours)
     ax.figure.colorbar(image, ax=ax, shrink=0.85)
     ax.tick_params(labelsize=7)
+
+
+def plot_spectra(path: Path, spectra: dict[str, np.ndarray], title: str) -> Path:
+    """Power by wave number, one line each.
+
+    Parameters
+    ----------
+    spectra : name to (shells,), from wave number 0, which is left out.
+    """
+    figure, ax = plt.subplots(figsize=(5.2, 3.6), layout="constrained")
+    for (name, spectrum), style in zip(spectra.items(), ("k-", "C1--", "C0:"), strict=False):
+        shown = np.where(spectrum > 0, spectrum, np.nan)
+        ax.loglog(np.arange(1, len(shown)), shown[1:], style, label=name, lw=1.6)
+    ax.set_xlabel("wave number")
+    ax.set_ylabel("mean square in the shell")
+    ax.set_title(title, fontsize=10)
+    ax.legend(frameon=False)
+    ax.grid(alpha=0.3, lw=0.6)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+    return path

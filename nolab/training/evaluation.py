@@ -1,15 +1,16 @@
 """Errors on a split at one grid, in physical units."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from nolab.data.pyramid import LevelTensors
 from nolab.fields import FieldBatch
 from nolab.grid import Domain
 from nolab.metrics import errors
-from nolab.metrics.errors import Units
+from nolab.metrics.errors import Units, channel_rel_l2
 from nolab.precision import Mode, arithmetic, autocast
 from nolab.spectral.precision import Stabilizer
 
@@ -18,39 +19,52 @@ _POINTS_PER_BATCH = 2**17
 MEASURES = {"rel_l2": errors.rel_l2, "h1": errors.h1, "mse": errors.mse, "r2": errors.r2}
 
 
-@torch.no_grad()
-def evaluate(
-    model: nn.Module,
-    level: LevelTensors,
-    domain: Domain,
-    units: Units,
-    mode: Mode,
-    stabilizer: Stabilizer,
-    device: torch.device,
-    measures: tuple[str, ...] = tuple(MEASURES),
-) -> dict[str, float]:
-    """Mean of each measure over all samples of `level`, under precision `mode`, on all points.
+@dataclass(frozen=True)
+class Evaluator:
+    """How a model is evaluated: on all points, under precision `mode`, in physical units."""
 
-    The model is put into eval mode for the call. Sums are kept on the device: one synchronisation.
-    """
-    training = model.training
-    model.eval()
-    sums = torch.zeros(len(measures), dtype=torch.float64, device=device)
-    try:
-        for batch in _batches(level, domain, device):
-            with arithmetic(mode, device, stabilizer), autocast(mode, device):
-                prediction = model(batch)
-            prediction = prediction.to(batch.target.dtype)
-            values = [MEASURES[name](prediction, batch, units).double().sum() for name in measures]
-            sums += torch.stack(values)
-    finally:
-        model.train(training)
-    return dict(zip(measures, (sums / len(level.input)).tolist(), strict=True))
+    model: nn.Module
+    domain: Domain
+    units: Units
+    mode: Mode
+    stabilizer: Stabilizer
+    device: torch.device
 
+    def errors(self, level: LevelTensors, measures: tuple[str, ...] = tuple(MEASURES)) -> dict[str, float]:
+        """Mean of each measure over all samples of `level`."""
+        sums = self._sums(
+            level, lambda *fields: torch.stack([MEASURES[name](*fields).double().sum() for name in measures])
+        )
+        return dict(zip(measures, sums, strict=True))
 
-def _batches(level: LevelTensors, domain: Domain, device: torch.device) -> Iterator[FieldBatch]:
-    points = level.target[0, 0].numel()
-    size = max(1, _POINTS_PER_BATCH // points)
-    for start in range(0, len(level.input), size):
-        rows = torch.arange(start, min(start + size, len(level.input)), device=level.input.device)
-        yield level.take(rows).to(device).batch(domain)
+    def channel_errors(self, level: LevelTensors) -> list[float]:
+        """Mean relative L2 error of each output channel over all samples of `level`."""
+        return self._sums(level, lambda *fields: channel_rel_l2(*fields).double().sum(dim=0))
+
+    @torch.no_grad()
+    def _sums(
+        self, level: LevelTensors, measure: Callable[[Tensor, FieldBatch, Units], Tensor]
+    ) -> list[float]:
+        """Mean over the samples of what `measure` sums over a batch's; one synchronisation, at the end.
+
+        The model is put into eval mode for the call.
+        """
+        training = self.model.training
+        self.model.eval()
+        try:
+            total = sum(measure(*self._predicted(batch), self.units) for batch in self._batches(level))
+        finally:
+            self.model.train(training)
+        return (total / len(level.input)).tolist()
+
+    def _predicted(self, batch: FieldBatch) -> tuple[Tensor, FieldBatch]:
+        with arithmetic(self.mode, self.device, self.stabilizer), autocast(self.mode, self.device):
+            prediction = self.model(batch)
+        return prediction.to(batch.target.dtype), batch
+
+    def _batches(self, level: LevelTensors) -> Iterator[FieldBatch]:
+        points = level.target[0, 0].numel()
+        size = max(1, _POINTS_PER_BATCH // points)
+        for start in range(0, len(level.input), size):
+            rows = torch.arange(start, min(start + size, len(level.input)), device=level.input.device)
+            yield level.take(rows).to(self.device).batch(self.domain)

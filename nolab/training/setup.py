@@ -17,10 +17,12 @@ from nolab.data.batcher import Batcher, open_batcher
 from nolab.data.hierarchy import Hierarchy, Level, build_hierarchy
 from nolab.data.opening import GeneratedSource, open_file
 from nolab.data.pyramid import LevelTensors, Normalizers, normalize_level, read_pyramid
+from nolab.data.solved import SolvedLevels
 from nolab.data.source import FieldSource, Shape
 from nolab.device import choose_device, keep_freed_memory, make_deterministic
 from nolab.errors import InputError
 from nolab.fields import OperatorSpec
+from nolab.frames import follow_on
 from nolab.grid import input_shape
 from nolab.metrics.errors import ERRORS, Units
 from nolab.models import build_model, set_checkpointing
@@ -126,10 +128,7 @@ def prepare(config: RunConfig) -> Setup:
         keep_freed_memory()
     if config.deterministic:
         make_deterministic()
-    source = open_source(config.dataset, Path(config.data_dir), device)
-    hierarchy = build_hierarchy(
-        config.hierarchy, source.domain, _finest(config.dataset, source), source.shapes(TRAIN)
-    )
+    source, hierarchy = open_levels(config, device)
     own = build_schedule(config.precision, device)  # grids beyond the hierarchy are evaluated in it
     precision = _precision(config, hierarchy, device)
     points = _points(config, hierarchy)
@@ -141,6 +140,7 @@ def prepare(config: RunConfig) -> Setup:
         len(source.output_names),
         source.domain,
         input_shape(hierarchy.finest.shape, source.input_axes),
+        follow_on(source.input_names, source.output_names),
     )
     model = build_model(config.model.name, config.model.options, spec, is_target=config.model.is_target)
     if config.checkpointing:
@@ -152,6 +152,21 @@ def prepare(config: RunConfig) -> Setup:
         if (remark := getattr(model, "remark", lambda shape: None)(level.shape)) is not None:
             log.info("level %s: the model %s", level.name, remark)
     return Setup(config, device, source, hierarchy, spec, model.to(device), estimator, points, precision)
+
+
+def open_levels(config: RunConfig, device: torch.device) -> tuple[FieldSource, Hierarchy]:
+    """The data set's source and the hierarchy on it; nothing is generated yet.
+
+    Raises
+    ------
+    InputError : a level that the data can't give.
+    """
+    source = open_source(config.dataset, Path(config.data_dir), device)
+    finest = _finest(config.dataset, source)
+    hierarchy = build_hierarchy(config.hierarchy, source.domain, finest, source.shapes(TRAIN))
+    if hierarchy.restriction == "solve":
+        source = SolvedLevels(source, [level.shape for level in hierarchy.levels])
+    return source, hierarchy
 
 
 def open_source(dataset: DatasetConfig, data_dir: Path, device: torch.device) -> FieldSource:
@@ -168,7 +183,7 @@ def open_source(dataset: DatasetConfig, data_dir: Path, device: torch.device) ->
             origin.problem, dataset.problem, counts, origin.seed, data_dir, device, origin.workers
         )
     if isinstance(origin, FileOptions):
-        source = open_file(Path(origin.path).expanduser(), origin.placement)
+        source = open_file(origin)
     else:
         source = registry.instantiate(origin.name, origin.options, "dataset")
     if missing := {TRAIN, TEST} - set(source.splits()):

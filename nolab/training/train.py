@@ -7,24 +7,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from omegaconf import DictConfig, OmegaConf
 
 from nolab.composition import compose
 from nolab.config import RunConfig, validate
-from nolab.data.hierarchy import Level
 from nolab.errors import InputError
-from nolab.precision import arithmetic
 from nolab.runs import Run, read_config, refuse_code
 from nolab.tracking import run_directory as folder
 from nolab.tracking.environment import environment
-from nolab.tracking.figures import plot_predictions
 from nolab.tracking.progress import ProgressView, View
 from nolab.tracking.sinks import FileSink, Record, Sink, WandbSink
 from nolab.training.budget import Budget
 from nolab.training.checkpoint import load_checkpoint
 from nolab.training.evaluation import MEASURES
+from nolab.training.pictures import draw_pictures
 from nolab.training.setup import Data, Setup, prepare
 from nolab.training.stopping import stop_on_signals
 from nolab.training.trainer import Interrupted, Trainer
@@ -135,7 +131,7 @@ def _run(
         finally:
             data.batcher.close()
         summary = _summarise(trainer)
-        _plot(run_dir, trainer, sinks)
+        draw_pictures(run_dir, trainer, sinks)
         for sink in sinks:
             sink.finish(summary)
     return Run(run_dir)
@@ -169,10 +165,13 @@ def _sinks(
 def _summarise(trainer: Trainer) -> Record:
     with trainer.clock.running("eval"):
         levels = trainer.evaluate_levels(finer=True, measures=tuple(MEASURES))
+        names = trainer.setup.source.output_names
+        channels = trainer.channel_errors() if len(names) > 1 else []
     final = levels[trainer.setup.hierarchy.finest.name]
     record = {
         **{f"final/{name}": value for name, value in final.items()},
         **{f"final/rel_l2/{level}": values["rel_l2"] for level, values in levels.items()},
+        **{f"final/rel_l2_of/{name}": error for name, error in zip(names, channels, strict=False)},
         "best/rel_l2": min(trainer.progress.best, final["rel_l2"]),
         "target/rel_l2": trainer.setup.config.budget.target_error,
         "target/train_s": trainer.progress.target_seconds,
@@ -181,38 +180,6 @@ def _summarise(trainer: Trainer) -> Record:
     for level, samples in zip(trainer.setup.hierarchy.levels, trainer.progress.samples, strict=True):
         record[f"mlmc/n/{level.name}"] = samples / max(1, trainer.progress.step)
     return record
-
-
-def _plot(run_dir: Path, trainer: Trainer, sinks: list[Sink]) -> None:
-    """First test sample at the coarsest and the finest level of the hierarchy."""
-    domain = trainer.setup.hierarchy.domain
-    if domain.ndim > 2:
-        return
-    levels = dict.fromkeys((trainer.setup.hierarchy.levels[0], trainer.setup.hierarchy.finest))
-    with trainer.averaged_weights():
-        rows = [(level.name, _first_sample(trainer, level)) for level in levels]
-    extent = tuple(end for axis in domain.axes for end in (axis.start, axis.stop))
-    path = plot_predictions(run_dir / folder.PLOTS / "prediction.png", rows, extent)
-    for sink in sinks:
-        sink.image("plots/prediction", path)
-
-
-@torch.no_grad()
-def _first_sample(trainer: Trainer, level: Level) -> dict[str, np.ndarray]:
-    """First channels of the first test sample in physical units, each of the grid's shape."""
-    data, tensors = trainer.data, trainer.data.tests[level]
-    one = tensors.take(torch.tensor([0], device=tensors.input.device)).to(trainer.setup.device)
-    batch = one.batch(trainer.setup.hierarchy.domain)
-    trainer.model.eval()
-    decode = data.normalizers.output.decode
-    with arithmetic("fp32", trainer.setup.device, trainer.setup.config.precision.stabilizer):
-        prediction = trainer.model(batch)
-    fields = {
-        "input": data.normalizers.input.decode(batch.input.cpu().numpy()),
-        "truth": decode(batch.target.cpu().numpy()),
-        "prediction": decode(prediction.float().cpu().numpy()),
-    }
-    return {name: field[0, 0] for name, field in fields.items()}
 
 
 def _checked(config: DictConfig) -> tuple[RunConfig, dict[str, Any]]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from nolab.costs import BatchCosts
+from nolab.data.hierarchy import Level
 from nolab.errors import InputError, RunFailure, first_line
 from nolab.metrics.resources import EnergyMeter, peak_memory_gib, reset_peak_memory
 from nolab.plan import Plan
@@ -21,7 +22,7 @@ from nolab.training.checkpoint import save_checkpoint
 from nolab.training.clock import Clock
 from nolab.training.compilation import compiled
 from nolab.training.costs import LevelCosts, measure_batch_costs, measure_costs
-from nolab.training.evaluation import evaluate
+from nolab.training.evaluation import Evaluator
 from nolab.training.gradient import StepLosses
 from nolab.training.guard import FiniteGuard, NonFiniteLoss
 from nolab.training.neval import choose_neval
@@ -226,22 +227,30 @@ class Trainer:
         ----------
         finer : also on grids finer than the hierarchy that the test split holds.
         """
-        setup, known = self.setup, set(self.setup.hierarchy.levels)
+        known = set(self.setup.hierarchy.levels)
         with self.averaged_weights():
             return {
-                level.name: evaluate(
-                    self.model,
-                    tensors,
-                    setup.hierarchy.domain,
-                    self.data.units,
-                    setup.mode_of(level, self.share),
-                    setup.config.precision.stabilizer,
-                    setup.device,
-                    measures,
-                )
+                level.name: self._evaluator(level).errors(tensors, measures)
                 for level, tensors in self.data.tests.items()
                 if finer or level in known
             }
+
+    def channel_errors(self) -> list[float]:
+        """Relative L2 error of each output channel at the finest level, of the averaged weights where there are any."""
+        finest = self.setup.hierarchy.finest
+        with self.averaged_weights():
+            return self._evaluator(finest).channel_errors(self.data.tests[finest])
+
+    def _evaluator(self, level: Level) -> Evaluator:
+        setup = self.setup
+        return Evaluator(
+            self.model,
+            setup.hierarchy.domain,
+            self.data.units,
+            setup.mode_of(level, self.share),
+            setup.config.precision.stabilizer,
+            setup.device,
+        )
 
     @contextmanager
     def averaged_weights(self) -> Iterator[None]:

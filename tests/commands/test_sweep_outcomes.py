@@ -27,7 +27,7 @@ def command(monkeypatch, capfd, tmp_path) -> Callable[..., SimpleNamespace]:
     monkeypatch.setenv("HYDRA_FULL_ERROR", "")  # what the command sets ends with the test
     monkeypatch.setenv("NOLAB_SWEEP", "")
     monkeypatch.setattr(sys, "argv", [])
-    monkeypatch.setattr("nolab.training.train._plot", lambda *_: None)
+    monkeypatch.setattr("nolab.training.train.draw_pictures", lambda *_: None)
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str) -> SimpleNamespace:

@@ -59,7 +59,7 @@ def test_variances_between_levels_by_hand():
     assert variances_between(moments, (0, 1, 2)).tolist() == [4.0, 2.0, 1.0]
 
 
-@pytest.mark.parametrize("levels", level_sets(3), ids=str)
+@pytest.mark.parametrize("levels", list(level_sets(3)), ids=str)
 def test_variances_between_are_those_of_the_differences(levels):
     gradients = np.random.default_rng(0).normal(size=(3, N, 5)).cumsum(axis=0)
     chosen = np.diff(gradients[list(levels)], axis=0, prepend=0.0)

@@ -9,7 +9,7 @@ from torch import Tensor
 from nolab.data.pyramid import l2_norm
 from nolab.fields import Draw, FieldBatch
 from nolab.grid import Axis, Domain
-from nolab.metrics.errors import ERRORS, Units, h1, mse, r2, rel_l2
+from nolab.metrics.errors import ERRORS, Units, channel_rel_l2, h1, mse, r2, rel_l2
 
 B = 3
 GRIDS = [
@@ -269,3 +269,15 @@ def test_h1_on_the_sphere_takes_the_gradient_on_its_surface(direction) -> None:
     assert errors[0] < 0.02
     assert errors[1] < errors[0] / 3
     assert errors[2] < errors[1] / 3
+
+
+@pytest.mark.parametrize(("axes", "shape", "channels"), GRIDS)
+def test_channel_errors_are_those_of_each_channel_alone(axes, shape, channels) -> None:
+    prediction, truth = fields(shape, channels)
+    domain = Domain(axes)
+    found = channel_rel_l2(*encoded(prediction, truth, domain))
+    assert found.shape == (B, channels)
+    for channel in range(channels):
+        alone = slice(channel, channel + 1)
+        expected = l2_norm(prediction[:, alone] - truth[:, alone], domain) / l2_norm(truth[:, alone], domain)
+        np.testing.assert_allclose(found[:, channel].numpy(), expected, rtol=1e-10)

@@ -93,7 +93,7 @@ def costs(monkeypatch):
 
     monkeypatch.setattr(trainer_module, "measure_costs", measured)
     monkeypatch.setattr(trainer_module, "measure_batch_costs", measured_batches)
-    monkeypatch.setattr(train_module, "_plot", lambda *_: None)  # takes longer than the run
+    monkeypatch.setattr(train_module, "draw_pictures", lambda *_: None)  # takes longer than the run
     return seconds
 
 

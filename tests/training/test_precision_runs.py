@@ -20,7 +20,7 @@ from nolab.models import deeponet
 from nolab.plan import Term
 from nolab.precision import MODES, PrecisionOptions, arithmetic, autocast, build_schedule
 from nolab.spectral.precision import current
-from nolab.training import evaluation
+from nolab.training import evaluation, pictures
 from nolab.training import gradient as engine_module
 from nolab.training import train as train_module
 from nolab.training.guard import PATIENCE, FiniteGuard, NonFiniteLoss
@@ -174,7 +174,7 @@ def spied(monkeypatch, module):
 @pytest.fixture(autouse=True)
 def no_plots(monkeypatch):
     """They take longer than the runs."""
-    monkeypatch.setattr(train_module, "_plot", lambda *_: None)
+    monkeypatch.setattr(train_module, "draw_pictures", lambda *_: None)
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +190,7 @@ def cached(data_dir, tmp_path_factory):
     return run
 
 
-PLOT = train_module._plot
+PLOT = train_module.draw_pictures
 
 
 def run_of(tiny, *overrides):
@@ -493,10 +493,10 @@ class TestStabilizerOfARun:
 
     def test_plots_use_it(self, tiny, monkeypatch):
         rows = {}
-        monkeypatch.setattr(train_module, "_plot", PLOT)
-        original = train_module.plot_predictions
+        monkeypatch.setattr(train_module, "draw_pictures", PLOT)
+        original = pictures.plot_predictions
         monkeypatch.setattr(
-            train_module, "plot_predictions", lambda *a, **k: rows.update(dict(a[1])) or original(*a, **k)
+            pictures, "plot_predictions", lambda *a, **k: rows.update(dict(a[1])) or original(*a, **k)
         )
         run = run_of(tiny, *self.LARGE, "precision.stabilizer=tanh")
         fields = rows["17x17"]
