@@ -204,7 +204,9 @@ def test_a_sample_in_two_splits(tmp_path: Path, blocks: list[list[int]]) -> None
 
 def test_an_input_is_hashed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hashed: list[bytes] = []
-    monkeypatch.setattr(overlap, "sample_digest", lambda sample: hashed.append(sample.tobytes()) or hashed[-1])
+    monkeypatch.setattr(
+        overlap, "sample_digest", lambda sample: hashed.append(sample.tobytes()) or hashed[-1]
+    )
     source = opened(save(tmp_path / "d.npz", numbers(9, 5), numbers(9, 5, seed=1)), **SOUND)
     for rows in ([0, 2], [0, 1, 2], None):
         source.read("train", (5,), None if rows is None else np.array(rows))
