@@ -7,7 +7,7 @@ import torch
 
 from nolab.data.hierarchy import check_restriction
 from nolab.data.pyramid import normalize_level, read_pyramid
-from nolab.data.solved import SolvedLevels
+from nolab.data.solved import with_levels
 from nolab.data.source import FieldSource, Shape
 from nolab.errors import InputError
 from nolab.grid import shape_name
@@ -46,10 +46,8 @@ def evaluate_run(
             raise InputError(
                 f"levels: {shape_name(shape)} does not fit a domain of {source.domain.ndim} axes"
             )
-        if config.hierarchy.restriction != "solve":
-            check_restriction(source.domain, source.shapes(TEST), shape, config.hierarchy.restriction)
-    if config.hierarchy.restriction == "solve":
-        source = SolvedLevels(source, shapes)
+        check_restriction(source.domain, source.shapes(TEST), shape, config.hierarchy.restriction)
+    source = with_levels(source, shapes, config.hierarchy.restriction)
     normalizers = run.normalizers
     pyramid = read_pyramid(source, TEST, shapes, config.hierarchy.restriction)
     evaluator = Evaluator(

@@ -17,7 +17,7 @@ from nolab.config import RunConfig, validate
 from nolab.data.normalizer import Normalizer
 from nolab.data.pyramid import Normalizers
 from nolab.device import choose_device
-from nolab.errors import InputError
+from nolab.errors import InputError, first_line
 from nolab.fields import FieldBatch, OperatorSpec
 from nolab.frames import follow_on
 from nolab.grid import Domain, input_shape, shape_name
@@ -63,7 +63,7 @@ def read_config(path: Path) -> DictConfig:
     try:
         config = OmegaConf.load(file)
     except (YAMLError, OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{file}: damaged: {str(error).splitlines()[0]}") from error
+        raise InputError(f"{file}: damaged: {first_line(error)}") from error
     if not isinstance(config, DictConfig):
         raise InputError(f"{file}: expected a mapping of config keys")
     return config
@@ -192,7 +192,7 @@ class Run:
                     parameter.data.copy_(average)
         except (RuntimeError, ValueError, KeyError, TypeError) as error:
             raise InputError(
-                f"{self.path}: the checkpoint does not fit the run's model ({str(error).splitlines()[0]})"
+                f"{self.path}: the checkpoint does not fit the run's model ({first_line(error)})"
             ) from error
         return model.to(self.device).eval()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nolab.commands._tables import print_table
-from nolab.errors import InputError
+from nolab.errors import InputError, first_line
 
 if TYPE_CHECKING:
     from nolab.data.importers.contents import Contents
@@ -79,7 +79,7 @@ def _value(word: str) -> tuple[str, Any]:
     try:
         override = OverridesParser.create().parse_override(word)
     except HydraException as error:
-        raise InputError(f"info data: '{word}' is no KEY=VALUE ({str(error).splitlines()[0]})") from None
+        raise InputError(f"info data: '{word}' is no KEY=VALUE ({first_line(error)})") from None
     value = override.value()
     plain = list(map(_text, value)) if isinstance(value, list) else _text(value)
     return override.key_or_group.removeprefix("dataset."), plain

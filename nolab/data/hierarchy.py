@@ -111,14 +111,13 @@ def build_hierarchy(
         if a.points == b.points:
             raise InputError(f"hierarchy.levels: {a.name} and {b.name} have the same number of points")
     for level in levels:
-        if options.restriction != "solve":
-            check_restriction(domain, stored, level.shape, options.restriction)
+        check_restriction(domain, stored, level.shape, options.restriction)
     return Hierarchy(tuple(levels), domain, options.restriction)
 
 
-def check_restriction(domain: Domain, stored: list[Shape], shape: Shape, method: Restriction) -> None:
-    """Refuse a grid that is neither stored nor a restriction of the finest stored one."""
-    if shape in stored:
+def check_restriction(domain: Domain, stored: list[Shape], shape: Shape, method: Kind) -> None:
+    """Refuse a grid that is neither stored nor a restriction of the finest stored one; any may be solved."""
+    if method == "solve" or shape in stored:
         return
     finest = stored[-1]
     if any(n > m for n, m in zip(shape, finest, strict=True)):

@@ -45,26 +45,11 @@ class GeneratedSource:
         self.input_names = description.input_names
         self.output_names = description.output_names
         self._shape, self._counts = description.shape, counts
-        self._ensure: Callable[[], Path] = lambda: ensure_store(
-            problem,
-            asdict(options),
-            seed=seed,
-            counts=counts,
-            data_dir=data_dir,
-            device=device,
-            workers=workers,
-        )
+        kept = {"counts": counts, "seed": seed, "data_dir": data_dir, "device": device, "workers": workers}
+        self._ensure: Callable[[], Path] = partial(ensure_store, problem, asdict(options), **kept)
+        self._like: Callable[..., GeneratedSource] = partial(GeneratedSource, problem, **kept)
         self._store: Store | None = None
         self._describe, self._options = describe, options
-        self._like = partial(
-            GeneratedSource,
-            problem,
-            counts=counts,
-            seed=seed,
-            data_dir=data_dir,
-            device=device,
-            workers=workers,
-        )
 
     def at(self, shape: Shape) -> "GeneratedSource":
         """The same samples, generated on another grid.

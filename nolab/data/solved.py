@@ -9,9 +9,20 @@ from pathlib import Path
 
 import numpy as np
 
+from nolab.data.hierarchy import Kind
 from nolab.data.opening import GeneratedSource
 from nolab.data.source import FieldSource, Shape
 from nolab.errors import InputError
+
+
+def with_levels(source: FieldSource, shapes: list[Shape], kind: Kind) -> FieldSource:
+    """The source of levels that come about like this: of the solved ones, or as it is.
+
+    Raises
+    ------
+    InputError : levels that can't be solved, see :class:`SolvedLevels`.
+    """
+    return SolvedLevels(source, shapes) if kind == "solve" else source
 
 
 class SolvedLevels:
@@ -36,11 +47,14 @@ class SolvedLevels:
         self.domain, self.input_axes = own.domain, own.input_axes
         self.input_names, self.output_names = own.input_names, own.output_names
         (shape,) = own.shapes("train")
+        self._own = own
         self._sources = {other: own.at(other) for other in shapes if other != shape} | {shape: own}
 
     def ensure(self) -> Path:
         """Generate what is not there; the path of the data set's own grid."""
-        return [source.ensure() for source in self._sources.values()][-1]
+        for source in self._sources.values():
+            source.ensure()
+        return self._own.ensure()
 
     def splits(self) -> list[str]:
         return self._own.splits()
@@ -55,7 +69,3 @@ class SolvedLevels:
         self, split: str, shape: Shape, indices: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         return self._sources[shape].read(split, shape, indices)
-
-    @property
-    def _own(self) -> GeneratedSource:
-        return list(self._sources.values())[-1]

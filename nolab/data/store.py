@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 
 from nolab.data._raw_file import RawFile
+from nolab.data._rows import neighbours
 from nolab.data._store_format import DTYPE, FIELDS, StoreMeta, read_meta
 from nolab.data._store_layout import Extent, read_layout, sample_digest
 from nolab.data._store_writing import StoreChunk, publish, write_store
@@ -89,7 +90,7 @@ class Store:
         extent, verified = self._extents[name], self._verified[name]
         values = np.empty((len(rows), *extent.sample_shape), DTYPE)
         try:
-            for start, stop in _runs(rows):
+            for start, stop in neighbours(rows):
                 self._raw.read_into(
                     values[start:stop], extent.offset + int(rows[start]) * extent.sample_bytes
                 )
@@ -149,12 +150,6 @@ def _check_indices(path: Path, indices: np.ndarray, count: int) -> np.ndarray:
     if rows[0] < 0 or rows[-1] >= count:
         raise InputError(f"{path}: indices must lie in 0..{count - 1}, got {rows[0]}..{rows[-1]}")
     return rows
-
-
-def _runs(rows: np.ndarray) -> list[tuple[int, int]]:
-    """Positions (start, stop) of the runs of neighbours: each is one read."""
-    starts = np.flatnonzero(np.diff(rows, prepend=rows[0] - 2) != 1).tolist()
-    return list(zip(starts, [*starts[1:], len(rows)], strict=True))
 
 
 def _verify(name: str, row: int, values: np.ndarray, digest: np.ndarray) -> None:

@@ -131,9 +131,6 @@ def gains(sampled: Sampled, costs: BatchCosts, batch_size: int) -> Gains:
     seconds = costs.per_sample(batch_size)
     budget = batch_size * float(seconds[finest])
 
-    def optimal(levels: LevelSet) -> np.ndarray:
-        return Corrections.between(moments, costs, levels).within(budget)
-
     def over(level: int, levels: LevelSet, sizes: np.ndarray) -> Estimate:
         return sampled.estimate(
             lambda m: (
@@ -143,19 +140,17 @@ def gains(sampled: Sampled, costs: BatchCosts, batch_size: int) -> Gains:
             )
         )
 
-    def product(levels: LevelSet) -> float:
-        return Corrections.between(moments, costs, levels).variance_times_cost(optimal(levels))
-
-    best = min(level_sets(n_levels), key=product)
-    on_all = Corrections.between(moments, costs, every)
+    on = {levels: Corrections.between(moments, costs, levels) for levels in level_sets(n_levels)}
+    optimal = {levels: corrections.within(budget) for levels, corrections in on.items()}
+    best = min(on, key=lambda levels: on[levels].variance_times_cost(optimal[levels]))
     # Least squares of log n_ℓ/n_{ℓ+1} by a constant: the mean of the ratios' logarithms.
-    delta = float(on_all.ratios()[-1] ** (-1 / finest))
+    delta = float(on[every].ratios()[-1] ** (-1 / finest))
     powers = delta ** -np.arange(n_levels)
     return Gains(
-        over(finest, every, optimal(every)),
-        over(finest, best, optimal(best)),
+        over(finest, every, optimal[every]),
+        over(finest, best, optimal[best]),
         best,
         delta,
-        over(finest, every, on_all.filling(budget, lambda _: powers)),
-        tuple(over(level, best, optimal(best)) for level in range(finest)),
+        over(finest, every, on[every].filling(budget, lambda _: powers)),
+        tuple(over(level, best, optimal[best]) for level in range(finest)),
     )

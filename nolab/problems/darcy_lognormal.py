@@ -13,51 +13,28 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from nolab.grid import Domain
-from nolab.problems._description import Description, stream
+from nolab.problems._description import stream
 from nolab.problems._elliptic import solve_dirichlet
+from nolab.problems._medium import MediumOptions, channel, describe
 from nolab.problems._random_fields import amplitudes, neumann_coefficients, neumann_field
 from nolab.schema import check
+
+__all__ = ["VERSION", "Options", "describe", "generate"]
 
 VERSION = "1"
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(MediumOptions):
     """Everything that a sample depends on besides (seed, split, index)."""
 
-    resolution: int = 129
-    """Nodes per axis, both ends included. One seed shows the same media at every resolution."""
     sigma: float = 1.0
     """Standard deviation of the permeability's logarithm over domain and samples."""
-    alpha: float = 2.0
-    """Smoothness of the logarithm: amplitudes fall as |k|^-alpha."""
-    tau: float = 3.0
-    """Inverse length of the logarithm: larger is finer."""
-    modes: int = 128
-    """Cosine modes per axis of the logarithm, whatever the resolution."""
-    forcing: float = 1.0
-    """The constant right-hand side f."""
 
     def __post_init__(self) -> None:
-        check(3 <= self.resolution <= 8193, "resolution", self.resolution, "from 3 to 8193")
+        super().__post_init__()
         # The contrast is about exp(8·sigma).
         check(0 < self.sigma <= 2, "sigma", self.sigma, "positive and at most 2")
-        check(1 < self.alpha <= 10, "alpha", self.alpha, "greater than 1 and at most 10")
-        check(0 < self.tau <= 1000, "tau", self.tau, "positive and at most 1000")
-        check(2 <= self.modes <= 4096, "modes", self.modes, "from 2 to 4096")
-        check(0 < abs(self.forcing) < float("inf"), "forcing", self.forcing, "a finite number other than 0")
-
-
-def describe(options: Options) -> Description:
-    """Names, units (all dimensionless) and grid of the fields."""
-    return Description(
-        domain=Domain.unit(2),
-        shape=(options.resolution, options.resolution),
-        input_names=("permeability",),
-        output_names=("pressure",),
-        units={"permeability": "1", "pressure": "1"},
-    )
 
 
 def generate(
@@ -81,7 +58,7 @@ def generate(
     xi = np.stack([neumann_coefficients(stream(seed, split, i), options.modes) for i in indices])
     a = permeability(torch.from_numpy(xi).to(device), options)  # (n, r, r)
     u = solve_dirichlet(a, torch.full_like(a, options.forcing), smooth=True)  # (n, r, r)
-    return tuple(field[:, None].float().cpu().numpy() for field in (a, u))
+    return channel(a), channel(u)
 
 
 def permeability(xi: torch.Tensor, options: Options) -> torch.Tensor:

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from nolab.errors import InputError
+from nolab.errors import InputError, first_line
 
 FORMAT = 5  # 2: points and input_axes; 3: scaler, and the optimizer over reals; 4: estimator; 5: batch_costs
 
@@ -59,7 +59,7 @@ def load_checkpoint(path: Path, parts: Collection[str] = RUN_STATE) -> dict[str,
     except (UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise InputError(
             f"{path}: damaged, or holds more than tensors and plain values "
-            f"({str(error).splitlines()[0] if str(error) else type(error).__name__}); "
+            f"({first_line(error)}); "
             "nolab never runs code from a checkpoint"
         ) from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:

@@ -17,7 +17,7 @@ from nolab.data.batcher import Batcher, open_batcher
 from nolab.data.hierarchy import Hierarchy, Level, build_hierarchy
 from nolab.data.opening import GeneratedSource, open_file
 from nolab.data.pyramid import LevelTensors, Normalizers, normalize_level, read_pyramid
-from nolab.data.solved import SolvedLevels
+from nolab.data.solved import with_levels
 from nolab.data.source import FieldSource, Shape
 from nolab.device import choose_device, keep_freed_memory, make_deterministic
 from nolab.errors import InputError
@@ -164,9 +164,8 @@ def open_levels(config: RunConfig, device: torch.device) -> tuple[FieldSource, H
     source = open_source(config.dataset, Path(config.data_dir), device)
     finest = _finest(config.dataset, source)
     hierarchy = build_hierarchy(config.hierarchy, source.domain, finest, source.shapes(TRAIN))
-    if hierarchy.restriction == "solve":
-        source = SolvedLevels(source, [level.shape for level in hierarchy.levels])
-    return source, hierarchy
+    shapes = [level.shape for level in hierarchy.levels]
+    return with_levels(source, shapes, hierarchy.restriction), hierarchy
 
 
 def open_source(dataset: DatasetConfig, data_dir: Path, device: torch.device) -> FieldSource:

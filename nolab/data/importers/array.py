@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from nolab.data.residency import free_memory
-from nolab.errors import InputError
+from nolab.errors import InputError, first_line
 
 Key = tuple[slice, ...]
 _SMALL = 2**26
@@ -45,7 +45,7 @@ class LazyArray:
         except InputError:
             raise
         except Exception as error:  # damaged files raise nearly anything; none of it is a bug of ours
-            raise InputError(f"{self.where} cannot be read: {str(error).splitlines()[0]}") from error
+            raise InputError(f"{self.where} cannot be read: {first_line(error)}") from error
         if values.shape != expected:
             raise InputError(f"{self.where}: the file holds {values.shape} where {expected} is declared")
         return values

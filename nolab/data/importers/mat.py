@@ -9,7 +9,7 @@ import scipy.io
 from nolab.data.importers.array import LazyArray, loaded_once
 from nolab.data.importers.contents import UNSPLIT, Arrays, Contents, Hints
 from nolab.data.importers.hdf5 import open_hdf5
-from nolab.errors import InputError
+from nolab.errors import InputError, first_line
 
 _NUMBERS = {"double": "f8", "single": "f4", "logical": "b1"} | {
     f"{sign}int{bits}": f"{sign or 'i'}{bits // 8}" for sign in ("", "u") for bits in (8, 16, 32, 64)
@@ -52,7 +52,7 @@ def _open_v5(path: Path) -> tuple[Arrays, dict[str, str]]:
     try:
         listed = scipy.io.whosmat(path)
     except Exception as error:  # a damaged file raises nearly anything; none of it is a bug of ours
-        raise InputError(f"{path}: not a complete .mat file ({str(error).splitlines()[0]})") from error
+        raise InputError(f"{path}: not a complete .mat file ({first_line(error)})") from error
     arrays, refused = {}, {}
     for name, shape, kind in listed:
         if kind not in _NUMBERS:

@@ -9,7 +9,7 @@ import numpy as np
 
 from nolab.data.importers.array import LazyArray, in_memory, is_number, loaded_once
 from nolab.data.importers.contents import UNSPLIT, Contents
-from nolab.errors import InputError
+from nolab.errors import InputError, first_line
 
 
 def open_npz(path: Path) -> Contents:
@@ -34,7 +34,7 @@ def open_npz(path: Path) -> Contents:
                 else:
                     arrays[name] = loaded_once(f"{path}: {name}", shape, dtype, partial(_load, path, name))
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        raise InputError(f"{path}: not a complete .npz file ({str(error).splitlines()[0]})") from error
+        raise InputError(f"{path}: not a complete .npz file ({first_line(error)})") from error
     return Contents(".npz", {UNSPLIT: [arrays]}, refused=refused)
 
 
@@ -61,7 +61,7 @@ def _map(path: Path) -> LazyArray | str:
             reason = _unreadable(*_header(file))
         return reason or in_memory(str(path), np.load(path, mmap_mode="r", allow_pickle=False))
     except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path}: not a complete .npy file ({str(error).splitlines()[0]})") from error
+        raise InputError(f"{path}: not a complete .npy file ({first_line(error)})") from error
 
 
 def _header(file) -> tuple[tuple[int, ...], np.dtype]:

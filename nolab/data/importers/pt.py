@@ -8,7 +8,7 @@ from torch import Tensor
 
 from nolab.data.importers.array import Key, LazyArray
 from nolab.data.importers.contents import UNSPLIT, Arrays, Contents, Hints
-from nolab.errors import InputError
+from nolab.errors import InputError, first_line
 
 _NAME = re.compile(r"(?P<stem>.*_)?(?P<split>train|test|valid)_(?P<size>\d+)\.pt")
 _XY = ("x", "y")
@@ -89,7 +89,7 @@ def _load(path: Path) -> object:
         except RuntimeError:  # files of before PyTorch 1.6 can't be mapped
             return torch.load(path, weights_only=True, map_location="cpu")
     except Exception as error:  # a damaged pickle raises nearly anything; none of it is a bug of ours
-        reason = str(error).split("\n", 1)[0]
+        reason = first_line(error)
         raise InputError(
             f"{path}: not a file of plain tensors ({reason}); nolab never runs code from a data file: "
             "save it as torch.save({'x': x, 'y': y}, path)"

@@ -6,6 +6,7 @@ from math import prod
 
 import numpy as np
 
+from nolab.data._rows import neighbours
 from nolab.data.importers.array import check_memory
 from nolab.data.importers.fields import Field
 from nolab.data.importers.overlap import OverlapGuard
@@ -99,11 +100,10 @@ class ImportedSource:
 
     def _channels(self, fields: tuple[Field, ...], rows: np.ndarray, shape: Shape) -> np.ndarray:
         values = np.empty((len(rows), sum(len(field.names()) for field in fields), *shape), np.float32)
-        starts = np.flatnonzero(np.diff(rows, prepend=-2) != 1)  # runs of neighbours are read at once
-        for start, stop in zip(starts, [*starts[1:], len(rows)], strict=True):
+        for start, stop in neighbours(rows):
             first, channel = int(rows[start]), 0
             for field in fields:
-                part = field.read(first, first + int(stop - start), self._space)
+                part = field.read(first, first + stop - start, self._space)
                 values[start:stop, channel : channel + part.shape[1]] = part
                 channel += part.shape[1]
         return values

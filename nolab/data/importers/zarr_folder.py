@@ -11,7 +11,7 @@ import numpy as np
 
 from nolab.data.importers.array import Key, LazyArray, is_number
 from nolab.data.importers.contents import UNSPLIT, Contents
-from nolab.errors import InputError
+from nolab.errors import InputError, first_line
 
 _MARKERS = (".zgroup", ".zarray", "zarr.json")
 # Codecs that only unpack numbers. Others, above all `pickle`, could run code.
@@ -57,7 +57,7 @@ def _metadata(file: Path) -> dict[str, Any]:
     try:
         about = json.loads(file.read_text())
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{file}: damaged metadata ({str(error).splitlines()[0]})") from error
+        raise InputError(f"{file}: damaged metadata ({first_line(error)})") from error
     if not isinstance(about, dict):
         raise InputError(f"{file}: damaged metadata: expected an object, found {type(about).__name__}")
     return about
