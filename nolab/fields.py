@@ -66,6 +66,10 @@ class FieldBatch:
     factor : see :class:`Draw`.
     queries : coordinates at which to predict instead of the grid's, in units of the domain: (Q, ndim)
         shared by the batch or (B, Q, ndim) per sample. For models that answer off the grid.
+    coords, weights : of scattered points (S = (N,)), else None: coordinates (B, N, ndim) in units of the domain,
+        and quadrature weights (B, N) of the mean over each sample's own domain, which sum to 1. A sample that has
+        fewer than N points is padded at its end: points of weight 0, whose other values mean nothing.
+    neighbours, centres : what the model asked for, see :class:`nolab.neighbourhood.Neighbourhood`; int64.
     """
 
     input: Tensor
@@ -77,6 +81,15 @@ class FieldBatch:
     points: Tensor | None = None
     factor: Tensor | None = None
     queries: Tensor | None = None
+    coords: Tensor | None = None
+    weights: Tensor | None = None
+    neighbours: Tensor | None = None
+    centres: Tensor | None = None
+
+    @property
+    def mask(self) -> Tensor:
+        """(B, N) bool: which of the scattered points are there, and not padding."""
+        return self.weights > 0
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""The physical domain and the regular grids on it.
+"""The physical domain, and the regular grids or scattered points on it.
 
 Everything that touches space (coordinates, quadrature, spectral transforms, restriction) asks
 these classes, never the array index: that is what makes the levels of a hierarchy discretise one
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from nolab.errors import InputError, unknown
 
-Placement = Literal["nodal", "cell", "periodic", "latitude"]
+Placement = Literal["nodal", "cell", "periodic", "latitude", "scattered"]
 """Where the n samples of an axis [start, stop] lie, with h the spacing:
 
 * ``nodal``: both ends are samples, h = (stop-start)/(n-1); quadrature by the trapezoid rule;
@@ -24,7 +24,9 @@ Placement = Literal["nodal", "cell", "periodic", "latitude"]
 * ``periodic``: the left end is a sample, the right end is left out, h = (stop-start)/n; uniform;
 * ``latitude``: the colatitude θ from 0 to π, placed as on a nodal axis, so that both poles are samples;
   the mean is that over the sphere, ½∫ f sin θ dθ, and the quadrature that of Clenshaw and Curtis,
-  exact for polynomials in cos θ of degree n-1.
+  exact for polynomials in cos θ of degree n-1;
+* ``scattered``: anywhere, on all axes or on none: every sample brings the coordinates and the quadrature
+  weights of its points (meshes, point clouds). [start, stop] is a box that holds the points.
 """
 
 
@@ -89,6 +91,26 @@ class Domain:
 
     axes: tuple[Axis, ...]
 
+    def __post_init__(self) -> None:
+        scattered = [axis.placement == "scattered" for axis in self.axes]
+        if any(scattered) and not all(scattered):
+            raise InputError("domain: all axes are scattered or none is: points lie on a grid or they do not")
+
+    @classmethod
+    def cloud(cls, *box: tuple[float, float]) -> "Domain":
+        """Scattered points in a box, given by (start, stop) of each axis."""
+        return cls(tuple(Axis("scattered", start, stop) for start, stop in box))
+
+    @property
+    def is_scattered(self) -> bool:
+        """Whether samples bring their own points, see :data:`Placement`; their "grid" is (N,), a number of points."""
+        return self.axes[0].placement == "scattered"
+
+    @property
+    def grid_ndim(self) -> int:
+        """Length of a grid's shape: one size per axis, or the number of scattered points."""
+        return 1 if self.is_scattered else self.ndim
+
     @classmethod
     def unit(cls, ndim: int, placement: Placement = "nodal") -> "Domain":
         """The unit interval, square or cube."""
@@ -107,6 +129,11 @@ class Domain:
     @property
     def ndim(self) -> int:
         return len(self.axes)
+
+    def scaled(self, coordinates: Tensor) -> Tensor:
+        """Physical coordinates (..., ndim) scaled to [0, 1] by the domain."""
+        per_axis = zip(self.axes, coordinates.unbind(-1), strict=True)
+        return torch.stack([(x - axis.start) / axis.length for axis, x in per_axis], dim=-1)
 
     def coordinates(self, shape: tuple[int, ...]) -> Tensor:
         """Coordinates of every sample of the grid, shape (ndim, *shape), float64."""
@@ -172,9 +199,10 @@ def full_shape(size: int | Sequence[int], domain: "Domain", where: str) -> tuple
     ------
     InputError : naming the key `where`: another number of sizes than axes.
     """
-    shape = (size,) * domain.ndim if isinstance(size, int) else tuple(size)
-    if len(shape) != domain.ndim:
-        raise InputError(f"{where}: {len(shape)} sizes for a domain of {domain.ndim} axes: {list(shape)}")
+    shape = (size,) * domain.grid_ndim if isinstance(size, int) else tuple(size)
+    if len(shape) != domain.grid_ndim:
+        on = "scattered points" if domain.is_scattered else f"a domain of {domain.ndim} axes"
+        raise InputError(f"{where}: {len(shape)} sizes for {on}: {list(shape)}")
     return shape
 
 

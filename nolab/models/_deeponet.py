@@ -287,7 +287,7 @@ class DeepONet(nn.Module):
                 f"queries: expected coordinates of shape (Q, {self.domain.ndim}) or (B, Q, {self.domain.ndim}), "
                 f"got {tuple(queries.shape)}"
             )
-        position = _scaled(queries, self.domain)
+        position = self.domain.scaled(queries)
         rows_in = features(position, self.domain, self.frequencies).to(batch.input.dtype)
         rows = Rows(per_sample=queries.ndim == 3)
         if self.zero_sides is None:
@@ -316,12 +316,6 @@ def _zero(batch: FieldBatch) -> Tensor:
             "zero, which this batch does not give"
         )
     return batch.zero
-
-
-def _scaled(coordinates: Tensor, domain: Domain) -> Tensor:
-    """Physical coordinates (..., ndim) scaled to [0, 1] by the domain."""
-    per_axis = zip(domain.axes, coordinates.unbind(-1), strict=True)
-    return torch.stack([(x - axis.start) / axis.length for axis, x in per_axis], dim=-1)
 
 
 def _grid_positions(domain: Domain, shape: tuple[int, ...]) -> Tensor:

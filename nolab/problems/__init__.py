@@ -6,7 +6,8 @@ A problem is a module that defines
 * ``VERSION``: text, changed whenever the same options give other numbers;
 * ``describe(options) -> Description``;
 * ``generate(options, seed, split, indices, device) -> (inputs, outputs)``: float32 arrays
-  (n, C_in, *shape) and (n, C_out, *shape), deterministic in (options, seed, split, indices).
+  (n, C_in, *shape) and (n, C_out, *shape), deterministic in (options, seed, split, indices). On scattered
+  points a list of :class:`nolab.mesh.MeshFields`, one per level.
 """
 
 from nolab.problems._description import SPLITS, Description, stream

@@ -6,6 +6,7 @@ import numpy as np
 
 from nolab.errors import unknown
 from nolab.grid import Domain
+from nolab.mesh import MeshSize
 
 SPLITS = ("train", "test", "valid")
 """The splits, in the order of their stream numbers; a new one goes to the end."""
@@ -25,6 +26,10 @@ class Description:
     """One name per output channel."""
     units: dict[str, str]
     """Unit of each field, ``"1"`` where it is dimensionless."""
+    meshes: tuple[MeshSize, ...] = ()
+    """On scattered points: the levels that are generated, coarsest first; `shape` is (N,) of the finest."""
+    nested: bool = False
+    """On scattered points: whether a level's points are among those of the next."""
     input_axes: tuple[int, ...] | None = None
     """Axes of the domain on which the input varies; None: all of them. On the others its size is 1."""
 

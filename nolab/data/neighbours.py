@@ -1,0 +1,85 @@
+"""The search for neighbours of scattered points."""
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from nolab.grid import Axis, Domain
+from nolab.neighbourhood import Neighbourhood
+
+
+def find_neighbours(
+    coords: np.ndarray, weights: np.ndarray, domain: Domain, wanted: Neighbourhood, numbers: np.ndarray
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Tables of neighbours, and the centres where they are asked for.
+
+    Parameters
+    ----------
+    coords, weights : (n, N, ndim) and (n, N), see :class:`nolab.mesh.MeshFields`.
+    numbers : (n,), of the samples in their split: the seed of what is left out of full neighbourhoods.
+
+    Returns
+    -------
+    (n, M, K) int32, -1 where there is no neighbour; and (n, M) int32 or None. K is `wanted.most`.
+    """
+    nodes = None if wanted.grid is None else cKDTree(grid_nodes(domain, wanted.grid))
+    m = coords.shape[1] if wanted.centres is None else wanted.centres
+    table = np.full((len(coords), m, wanted.most), -1, np.int32)
+    centres = None if wanted.centres is None else np.empty((len(coords), m), np.int32)
+    for sample, (places, weight, number) in enumerate(zip(coords, weights, numbers, strict=True)):
+        points = places[weight > 0].astype(np.float64)
+        targets = points
+        if centres is not None:
+            centres[sample] = farthest_points(points, m)
+            targets = points[centres[sample]]
+        tree = cKDTree(points) if nodes is None else nodes
+        rows = _rows(tree, targets, wanted, np.random.default_rng(int(number)))
+        table[sample, : len(rows)] = rows
+    return table, centres
+
+
+def grid_nodes(domain: Domain, shape: tuple[int, ...]) -> np.ndarray:
+    """Nodes of the regular grid over the domain's box, (prod(shape), ndim), last axis fastest."""
+    axes = [
+        Axis("nodal", axis.start, axis.stop).coordinates(n).numpy()
+        for axis, n in zip(domain.axes, shape, strict=True)
+    ]
+    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, domain.ndim)
+
+
+def farthest_points(points: np.ndarray, count: int) -> np.ndarray:
+    """Indices (count,) of points far from each other: the first is the one farthest from the mean, each further one
+    the farthest from all before it. Where there are fewer points than `count`, they come again.
+
+    Parameters
+    ----------
+    points : (N, ndim), float64.
+    """
+    chosen = np.empty(min(count, len(points)), np.int64)
+    chosen[0] = np.square(points - points.mean(axis=0)).sum(axis=1).argmax()
+    distance = np.full(len(points), np.inf)
+    for i in range(1, len(chosen)):
+        np.minimum(distance, np.square(points - points[chosen[i - 1]]).sum(axis=1), out=distance)
+        chosen[i] = distance.argmax()
+    return np.resize(chosen, count)
+
+
+def _rows(
+    tree: cKDTree, targets: np.ndarray, wanted: Neighbourhood, generator: np.random.Generator
+) -> np.ndarray:
+    """(targets, K), -1 where there is no neighbour."""
+    if wanted.radius is None:
+        k = min(wanted.most, tree.n)
+        nearest = tree.query(targets, np.arange(1, k + 1))[1]
+        return np.pad(nearest, ((0, 0), (0, wanted.most - k)), constant_values=-1)
+    found = tree.query_ball_point(targets, wanted.radius, return_sorted=True)
+    counts = np.array([len(row) for row in found])
+    target = np.repeat(np.arange(len(targets)), counts)
+    neighbour = np.concatenate([np.asarray(row, np.int64) for row in found])
+    # In each row the neighbours with the smallest keys stay; where all fit they stay in their order.
+    keys = np.where(np.repeat(counts > wanted.most, counts), generator.random(len(target)), 0.0)
+    order = np.lexsort((keys, target))
+    place = np.arange(len(target)) - np.repeat(np.cumsum(counts) - counts, counts)
+    kept = place < wanted.most
+    rows = np.full((len(targets), wanted.most), -1, np.int64)
+    rows[target[kept], place[kept]] = neighbour[order][kept]
+    return rows
