@@ -6,15 +6,14 @@ from pathlib import Path
 import torch
 
 from nolab.data.hierarchy import check_restriction
-from nolab.data.pyramid import normalize_level, read_pyramid
 from nolab.data.solved import with_levels
 from nolab.data.source import FieldSource, Shape
 from nolab.errors import InputError
-from nolab.grid import shape_name
+from nolab.grid import full_shape, shape_name
 from nolab.precision import build_schedule
 from nolab.runs import Run
 from nolab.training.evaluation import Evaluator
-from nolab.training.setup import TEST, open_source, units
+from nolab.training.setup import TEST, open_source, read_tests, units
 
 
 def evaluate_run(
@@ -42,14 +41,12 @@ def evaluate_run(
     if shapes is None:
         shapes = [*levels, *_finer(source, levels)]
     for shape in shapes:
-        if len(shape) != source.domain.ndim:
-            raise InputError(
-                f"levels: {shape_name(shape)} does not fit a domain of {source.domain.ndim} axes"
-            )
+        full_shape(shape, source.domain, "levels")
         check_restriction(source.domain, source.shapes(TEST), shape, config.hierarchy.restriction)
     source = with_levels(source, shapes, config.hierarchy.restriction)
     normalizers = run.normalizers
-    pyramid = read_pyramid(source, TEST, shapes, config.hierarchy.restriction)
+    wanted = getattr(run.model, "neighbourhood", None)
+    levels = read_tests(source, shapes, config.hierarchy.restriction, normalizers, wanted)
     evaluator = Evaluator(
         run.model,
         source.domain,
@@ -58,10 +55,7 @@ def evaluate_run(
         config.precision.stabilizer,
         run.device,
     )
-    return {
-        shape_name(shape): evaluator.errors(normalize_level(fields, normalizers, source.domain))
-        for shape, fields in zip(shapes, pyramid, strict=True)
-    }
+    return {shape_name(shape): evaluator.errors(level) for shape, level in zip(shapes, levels, strict=True)}
 
 
 def _finer(source: FieldSource, levels: list[Shape]) -> list[Shape]:

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nolab.errors import InputError
+
 
 class MeshFields(NamedTuple):
     """Samples at one level, padded to one number of points N and of cells T.
@@ -61,6 +63,25 @@ def padded(samples: Sequence[MeshFields], size: MeshSize) -> MeshFields:
         joined.weights[i, :n] = sample.weights
         joined.cells[i, :cells] = sample.cells
     return joined
+
+
+def check_mesh(fields: MeshFields) -> None:
+    """Refuse what :class:`MeshFields` does not allow, but for the values of the fields.
+
+    Raises
+    ------
+    InputError : what was found, to follow the name of the data.
+    """
+    there = fields.weights > 0
+    sums = fields.weights.sum(axis=1, dtype=np.float64)
+    if (fields.weights < 0).any() or (np.abs(sums - 1) > 1e-4).any():
+        raise InputError("has quadrature weights that are negative or do not sum to 1")
+    if (there[:, 1:] & ~there[:, :-1]).any():
+        raise InputError("has points after the padding: points of positive weight come first")
+    if fields.cells.size and (
+        fields.cells.min() < -1 or (fields.cells.max(axis=(1, 2)) >= there.sum(axis=1)).any()
+    ):
+        raise InputError("has cells of points that are not there")
 
 
 def vertex_weights(coords: np.ndarray, cells: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from torch import nn
 from yaml import YAMLError
 
 from nolab.config import RunConfig, validate
+from nolab.data.geometry import check_box, geometry_tensors
 from nolab.data.normalizer import Normalizer
 from nolab.data.pyramid import Normalizers
 from nolab.device import choose_device
@@ -208,6 +209,7 @@ class Run:
         coords: np.ndarray | torch.Tensor | None = None,
         *,
         queries: np.ndarray | torch.Tensor | None = None,
+        weights: np.ndarray | torch.Tensor | None = None,
     ) -> np.ndarray:
         """Predict in physical units, on any grid of the run's domain or at any coordinates in it.
 
@@ -217,13 +219,16 @@ class Run:
         coords : (ndim, *S), the coordinates of the grid; checked against the domain's own, since
             values on another domain or with other end points would be read wrongly. None: the
             grid is the domain's with S points (on axes on which the input does not vary, with as many
-            as the finest training level has).
+            as the finest training level has). Where the run's points are scattered: (N, ndim), or (B, N, ndim)
+            per sample.
         queries : (Q, ndim) shared by the samples or (B, Q, ndim) per sample: coordinates in the domain
             at which to predict instead, for models that answer off the grid (DeepONet).
+        weights : of scattered points, quadrature weights (N,) or (B, N) in any scale, 0 on padding at a sample's end;
+            None: equal.
 
         Returns
         -------
-        (B, C_out, *S), or (B, C_out, Q) at `queries`, float32
+        (B, C_out, *S), or (B, C_out, Q) at `queries`, float32; at padding its values mean nothing.
 
         Raises
         ------
@@ -231,7 +236,9 @@ class Run:
         """
         fields = torch.as_tensor(np.asarray(inputs), dtype=torch.float32)
         fields = self._checked_inputs(fields)
-        grid = self._grid(fields, None if coords is None else np.asarray(coords))
+        places = None if coords is None else np.asarray(coords)
+        geometry = self._geometry(fields, places, None if weights is None else np.asarray(weights))
+        grid = tuple(fields.shape[2:]) if self.domain.is_scattered else self._grid(fields, places)
         where = None if queries is None else self._checked_queries(np.asarray(queries), len(fields))
         encode, decode = self.normalizers.input.encode, self.normalizers.output.decode
         zero = torch.tensor(self.normalizers.output.zero, device=self.device)
@@ -243,6 +250,7 @@ class Run:
                 grid=grid,
                 zero=zero,
                 queries=where if where is None or where.ndim == 2 else where[chunk],
+                **{name: values[chunk].to(self.device) for name, values in geometry.items()},
             )
             with arithmetic("fp32", batch.input.device, self.settings.precision.stabilizer):
                 outputs.append(decode(self.model(batch).float().cpu().numpy()))
@@ -264,7 +272,7 @@ class Run:
         return self.state["spec"]
 
     def _checked_inputs(self, fields: torch.Tensor) -> torch.Tensor:
-        channels, ndim = len(self._spec["input_names"]), self.domain.ndim
+        channels, ndim = len(self._spec["input_names"]), self.domain.grid_ndim
         if fields.ndim == ndim + 1 and channels == 1:
             fields = fields.unsqueeze(1)
         if fields.ndim != ndim + 2 or fields.shape[1] != channels or len(fields) == 0:
@@ -281,6 +289,18 @@ class Run:
         if not torch.isfinite(fields).all():
             raise InputError("inputs: values that are not finite")
         return fields
+
+    def _geometry(
+        self, fields: torch.Tensor, coords: np.ndarray | None, weights: np.ndarray | None
+    ) -> dict[str, torch.Tensor]:
+        """What a batch holds of scattered points, of all samples."""
+        if self.domain.is_scattered:
+            size = len(fields), fields.shape[2]
+            wanted = getattr(self.model, "neighbourhood", None)
+            return geometry_tensors(coords, weights, size, self.domain, wanted)
+        if weights is not None:
+            raise InputError("weights: are for runs on scattered points; a grid has its own")
+        return {}
 
     def _grid(self, fields: torch.Tensor, coords: np.ndarray | None) -> tuple[int, ...]:
         """The output's grid: the input's, and on axes on which that does not vary `coords`' or the finest."""
@@ -300,12 +320,7 @@ class Run:
             raise InputError(
                 f"queries: shape {queries.shape}, expected (Q, {ndim}) or ({n_samples} samples, Q, {ndim})"
             )
-        for axis, side in enumerate(self.domain.axes):
-            values, slack = queries[..., axis], 1e-6 * side.length
-            if not (np.isfinite(values).all() and values.min() >= side.start - slack) or (
-                values.max() > side.stop + slack
-            ):
-                raise InputError(f"queries: axis {axis} must lie in [{side.start:g}, {side.stop:g}]")
+        check_box(queries, self.domain, "queries")
         return torch.as_tensor(queries, dtype=torch.float32, device=self.device)
 
     def _check_coords(self, coords: np.ndarray, shape: tuple[int, ...]) -> None:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from nolab.fields import OperatorSpec
 from nolab.grid import Domain
 
@@ -32,3 +34,8 @@ def spec(domain: Domain, channels: tuple[int, int] = (1, 1), shape: tuple[int, .
 def tiny_overrides(data_dir: Path, output_dir: Path, *more: str) -> list[str]:
     """Overrides of a tiny run, and then the given ones."""
     return [*TINY, f"data_dir={data_dir}", f"output_dir={output_dir}", *more]
+
+
+def flat_weights(domain: Domain, fields: np.ndarray) -> np.ndarray:
+    """Quadrature weights (N,) of the grid of fields (n, C, *S)."""
+    return domain.weights(fields.shape[2:]).numpy().ravel()

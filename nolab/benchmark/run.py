@@ -41,6 +41,10 @@ def benchmark(setup: Setup, options: BenchOptions) -> list[Row]:
         the config asks for what is not measured here; before anything is measured.
     """
     domain = setup.source.domain
+    if domain.is_scattered:
+        raise InputError(
+            "bench: measures models on grids, these data lie on scattered points; use e.g. dataset=darcy"
+        )
     modes, refused = choose_modes(options.precision, setup.model, setup.device)
     levels = tuple(level.shape for level in setup.hierarchy.levels)
     shapes = choose_shapes(options.grids, domain, levels)

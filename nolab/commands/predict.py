@@ -21,9 +21,12 @@ def main(arguments: Sequence[str]) -> int:
 
     run = load_run(options.run, checkpoint=options.checkpoint, device=options.device, trust=options.trust)
     inputs = _read(options.input)
-    queries = None if options.queries is None else _read(options.queries)
+    places = {
+        name: None if (file := getattr(options, name)) is None else _read(file)
+        for name in ("coords", "weights", "queries")
+    }
     output = options.output or options.input.with_suffix(".prediction.npy")
-    np.save(output, run.predict(inputs, queries=queries))
+    np.save(output, run.predict(inputs, **places))
     print(output)
     return 0
 
@@ -46,6 +49,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_run_arguments(parser)
     parser.add_argument("input", metavar="INPUT", type=Path, help=".npy of (samples, channels, n1, n2, …)")
+    parser.add_argument(
+        "--coords",
+        type=Path,
+        help=".npy of the input's coordinates: (axes, n1, n2, …) of a grid, to be checked; (points, axes) or "
+        "(samples, points, axes) where points are scattered",
+    )
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        help=".npy of quadrature weights of scattered points, (points,) or (samples, points); default: equal",
+    )
     parser.add_argument(
         "--queries",
         type=Path,

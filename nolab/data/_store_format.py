@@ -11,6 +11,7 @@ import numpy as np
 from nolab.data.source import Shape
 from nolab.errors import InputError
 from nolab.grid import Domain, input_shape
+from nolab.mesh import MeshFields, MeshSize
 
 FORMAT = "nolab store"
 FORMAT_VERSION = 2
@@ -45,24 +46,48 @@ class StoreMeta:
     """Grids that are stored, in every split, with the same samples."""
     input_axes: tuple[int, ...] | None = None
     """Axes of the domain on which the input varies, None for all of them; its size is 1 on the others."""
+    meshes: tuple[MeshSize, ...] = ()
+    """On scattered points: the room for points and cells at each of `shapes`, else empty."""
+    nested: bool = False
+    """On scattered points: whether a level's points are among those of the next."""
 
-    def channels(self, field: str) -> int:
-        """Number of channels of the dataset `field`, ``"input"`` or ``"output"``."""
-        return len(self.input_names if field == "input" else self.output_names)
+    def fields(self, shape: Shape) -> tuple[str, ...]:
+        """Names of the datasets at `shape`: those of :class:`nolab.mesh.MeshFields` on scattered points."""
+        if not self.meshes:
+            return FIELDS
+        return tuple(name for name in MeshFields._fields if name != "cells" or self._mesh(shape).cells)
 
     def dataset_shape(self, split: str, shape: Shape, field: str) -> tuple[int, ...]:
-        """Shape of one dataset: (n, C, *shape), 1 on axes on which an input does not vary."""
+        """Shape of one dataset, of all samples."""
         return (self.counts[split], *self.sample_shape(shape, field))
 
     def sample_shape(self, shape: Shape, field: str) -> tuple[int, ...]:
-        """Shape of one sample of the dataset `field`: (C, *shape)."""
-        grid = input_shape(shape, self.input_axes) if field == "input" else shape
-        return (self.channels(field), *grid)
+        """Shape of one sample of the dataset `field`: (C, *shape) of input (1 on axes on which it does not vary) and
+        output, as in :class:`nolab.mesh.MeshFields` of the others."""
+        if field == "input":
+            return (len(self.input_names), *input_shape(shape, self.input_axes))
+        if field == "output":
+            return (len(self.output_names), *shape)
+        mesh = self._mesh(shape)
+        of = {"coords": (mesh.points, self.domain.ndim), "weights": (mesh.points,)}
+        return of.get(field, (mesh.cells, mesh.corners))
+
+    def _mesh(self, shape: Shape) -> MeshSize:
+        return self.meshes[self.shapes.index(tuple(shape))]
 
     def nbytes(self) -> int:
         """Bytes of all fields together."""
-        values = sum(prod(self.sample_shape(shape, field)) for shape in self.shapes for field in FIELDS)
-        return sum(self.counts.values()) * values * DTYPE.itemsize
+        values = sum(
+            prod(self.sample_shape(shape, field)) * dtype_of(field).itemsize
+            for shape in self.shapes
+            for field in self.fields(shape)
+        )
+        return sum(self.counts.values()) * values
+
+
+def dtype_of(field: str) -> np.dtype:
+    """Type of the dataset `field`."""
+    return np.dtype("<i4") if field == "cells" else DTYPE
 
 
 def canonical_json(data: object) -> str:
@@ -93,6 +118,8 @@ def read_text(item: h5py.File | h5py.Dataset, name: str) -> str | None:
 def _to_attributes(meta: StoreMeta) -> dict[str, str]:
     # Written only where it says something: stores of before it existed stay readable.
     partial = {} if meta.input_axes is None else {"input_axes": canonical_json(meta.input_axes)}
+    if meta.meshes:
+        partial |= {"meshes": canonical_json(meta.meshes), "nested": canonical_json(meta.nested)}
     return {
         **partial,
         "problem": meta.problem,
@@ -132,16 +159,20 @@ def read_meta(file: h5py.File) -> StoreMeta:
     if version != FORMAT_VERSION:
         raise InputError(f"has format version {version}, this nolab reads version {FORMAT_VERSION}")
     names = {key: _names(file, key) for key in ("input_names", "output_names")}
+    domain = Domain.from_dict(_json(file, "domain", list))
+    shapes = _shapes(file, domain.grid_ndim)
     return StoreMeta(
         problem=_text(file, "problem"),
         parameters=_json(file, "parameters", dict),
         version=_text(file, "generator_version"),
         seed=_json(file, "seed", int),
-        domain=Domain.from_dict(_json(file, "domain", list)),
+        domain=domain,
         units=_json(file, "units", dict),
         counts=_counts(file),
-        shapes=_shapes(file),
+        shapes=shapes,
         input_axes=_input_axes(file),
+        meshes=_meshes(file, shapes) if domain.is_scattered else (),
+        nested=_json(file, "nested", bool) if domain.is_scattered else False,
         **names,
     )
 
@@ -191,12 +222,24 @@ def _counts(file: h5py.File) -> dict[str, int]:
     return value
 
 
-def _shapes(file: h5py.File) -> tuple[Shape, ...]:
+def _shapes(file: h5py.File, ndim: int) -> tuple[Shape, ...]:
     value = _json(file, "levels", list)
-    ndim = len(_json(file, "domain", list))
     if not value or not all(isinstance(s, list) and len(s) == ndim and all(map(_is_size, s)) for s in value):
         raise InputError(f"attribute 'levels': expected grids of {ndim} positive sizes, found {value!s:.80}")
     return tuple(tuple(shape) for shape in value)
+
+
+def _meshes(file: h5py.File, shapes: tuple[Shape, ...]) -> tuple[MeshSize, ...]:
+    value = _json(file, "meshes", list)
+    fits = len(value) == len(shapes) and all(
+        isinstance(mesh, list) and len(mesh) == 3 and [mesh[0]] == list(shape) and all(map(_is_count, mesh))
+        for mesh, shape in zip(value, shapes, strict=True)
+    )
+    if not fits:
+        raise InputError(
+            f"attribute 'meshes': expected points, cells and corners of each level, found {value!s:.80}"
+        )
+    return tuple(MeshSize(*mesh) for mesh in value)
 
 
 def _input_axes(file: h5py.File) -> tuple[int, ...] | None:
@@ -209,4 +252,8 @@ def _input_axes(file: h5py.File) -> tuple[int, ...] | None:
 
 
 def _is_size(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+    return _is_count(value) and value > 0
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

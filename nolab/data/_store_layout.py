@@ -13,7 +13,7 @@ from math import prod
 import h5py
 import numpy as np
 
-from nolab.data._store_format import CHECKSUM, DTYPE, FIELDS, StoreMeta, check_attributes, read_text
+from nolab.data._store_format import CHECKSUM, StoreMeta, check_attributes, dtype_of, read_text
 from nolab.errors import InputError
 from nolab.grid import shape_name
 
@@ -25,16 +25,17 @@ DIGEST = 32
 class Extent:
     """One field on one grid: its samples follow each other from `offset` on.
 
-    sample_shape: (C, *S); digests: (n, 32) uint8.
+    sample_shape: (C, *S) of a field; digests: (n, 32) uint8.
     """
 
     offset: int
     sample_shape: tuple[int, ...]
+    dtype: np.dtype
     digests: np.ndarray
 
     @property
     def sample_bytes(self) -> int:
-        return prod(self.sample_shape) * DTYPE.itemsize
+        return prod(self.sample_shape) * self.dtype.itemsize
 
 
 def table_name(field: str) -> str:
@@ -68,17 +69,18 @@ def read_layout(file: h5py.File, meta: StoreMeta, size: int) -> dict[str, Extent
     for split, count in meta.counts.items():
         _check_members(file[split], {shape_name(shape) for shape in meta.shapes}, h5py.Group)
         for shape in meta.shapes:
-            group = file[split][shape_name(shape)]
-            _check_members(group, {*FIELDS, *map(table_name, FIELDS)}, h5py.Dataset)
-            for field in FIELDS:
+            group, fields = file[split][shape_name(shape)], meta.fields(shape)
+            _check_members(group, {*fields, *map(table_name, fields)}, h5py.Dataset)
+            for field in fields:
                 data, table = group[field], group[table_name(field)]
-                offset = _check_dataset(data, meta.dataset_shape(split, shape, field), DTYPE, size)
+                dtype = dtype_of(field)
+                offset = _check_dataset(data, meta.dataset_shape(split, shape, field), dtype, size)
                 _check_dataset(table, (count, DIGEST), np.dtype(np.uint8), size)
                 digests = table[()]
                 if read_text(data, CHECKSUM) != table_digest(digests):
                     raise InputError(f"{table.name} is damaged: its checksum is not the one that was written")
                 name = f"{split}/{shape_name(shape)}/{field}"
-                extents[name] = Extent(offset, meta.sample_shape(shape, field), digests)
+                extents[name] = Extent(offset, meta.sample_shape(shape, field), dtype, digests)
     check_attributes(file, meta)
     _check_splits(extents, meta)
     return extents
@@ -118,9 +120,15 @@ def _check_dataset(data: h5py.Dataset, shape: tuple[int, ...], dtype: np.dtype, 
 def _check_splits(extents: dict[str, Extent], meta: StoreMeta) -> None:
     """No input stands in two splits, or the test set would say nothing of unseen data."""
     grid = shape_name(max(meta.shapes, key=prod))
-    for one, other in combinations(meta.counts, 2):
+    given = ("input", "coords") if meta.meshes else ("input",)  # on scattered points inputs lie on a geometry
+
+    def keys_of(split: str) -> np.ndarray:
         # 8 of the 32 bytes tell a million samples apart from a million others but for a chance of 1e-7.
-        keys = (extents[f"{s}/{grid}/input"].digests[:, :8].copy().view(np.uint64) for s in (one, other))
+        parts = (extents[f"{split}/{grid}/{field}"].digests[:, :8].copy().view(np.uint64) for field in given)
+        return sum(parts)[:, 0]  # wraps around
+
+    for one, other in combinations(meta.counts, 2):
+        keys = keys_of(one), keys_of(other)
         common, first, second = np.intersect1d(*keys, return_indices=True)
         if common.size:
             raise InputError(

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import h5py
 import numpy as np
 
-from nolab.data._store_format import CHECKSUM, DTYPE, FIELDS, StoreMeta, write_attributes, write_text
+from nolab.data._store_format import CHECKSUM, StoreMeta, dtype_of, write_attributes, write_text
 from nolab.data._store_layout import DIGEST, sample_digest, table_digest, table_name
 from nolab.data.source import Shape
 from nolab.errors import InputError
@@ -25,6 +25,10 @@ class StoreChunk(NamedTuple):
     """(n, C_in, *shape)"""
     output: np.ndarray
     """(n, C_out, *shape)"""
+    coords: np.ndarray | None = None
+    """This and what follows: on scattered points, see :class:`nolab.mesh.MeshFields`."""
+    weights: np.ndarray | None = None
+    cells: np.ndarray | None = None
 
 
 def write_store(path: str | Path, meta: StoreMeta, chunks: Iterable[StoreChunk]) -> None:
@@ -92,17 +96,17 @@ def _write_fields(file: h5py.File, meta: StoreMeta, chunks: Iterable[StoreChunk]
         grids = _create_group(file, split)
         for shape in meta.shapes:
             group = _create_group(grids, shape_name(shape))
-            for field in FIELDS:
-                size = meta.dataset_shape(split, shape, field)
-                datasets[split, shape, field] = group.create_dataset(field, size, DTYPE, track_times=False)
+            for field in meta.fields(shape):
+                size, dtype = meta.dataset_shape(split, shape, field), dtype_of(field)
+                datasets[split, shape, field] = group.create_dataset(field, size, dtype, track_times=False)
     digests = {key: np.empty((len(data), DIGEST), np.uint8) for key, data in datasets.items()}
     written = dict.fromkeys(datasets, 0)
     for chunk in chunks:
-        for field, values in (("input", chunk.input), ("output", chunk.output)):
+        if (chunk.split, tuple(chunk.shape), "input") not in datasets:
+            raise InputError(f"store: '{chunk.split}/{shape_name(chunk.shape)}' is not declared")
+        for field in meta.fields(chunk.shape):
             key = (chunk.split, tuple(chunk.shape), field)
-            if key not in datasets:
-                raise InputError(f"store: '{chunk.split}/{shape_name(chunk.shape)}' is not declared")
-            values = np.ascontiguousarray(values, dtype=DTYPE)
+            values = np.ascontiguousarray(getattr(chunk, field), dtype=dtype_of(field))
             data, first = datasets[key], written[key]
             if values.shape[1:] != data.shape[1:] or first + len(values) > len(data):
                 raise InputError(f"store: a chunk {values.shape} does not fit {data.name} {data.shape}")

@@ -18,6 +18,7 @@ from nolab.data.residency import GIB, Residency, choose_residency, levels_in_mem
 from nolab.data.source import FieldSource
 from nolab.data.streaming import StreamingBatcher
 from nolab.fields import FieldBatch
+from nolab.neighbourhood import Neighbourhood
 from nolab.plan import Plan
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ def open_batcher(
     device: torch.device,
     residency: Residency = "auto",
     memory_gib: float | None = None,
+    wanted: Neighbourhood | None = None,
 ) -> tuple[Batcher, Normalizers]:
     """The batcher of a split, and the normalisers fitted on it at the hierarchy's finest level.
 
@@ -60,17 +62,18 @@ def open_batcher(
     memory_gib : budget of ``auto``, and of what ``stream`` holds in host memory; None takes half of the
         memory that is free. Streaming takes beside it the batches of two steps, in float64 where they
         are normalised, and some blocks (``loading.BLOCK_BYTES``) or samples.
+    wanted : the neighbours of scattered points that the model asks for.
 
     Raises
     ------
     InputError : samples that cannot be read or are damaged.
     """
-    sizes = [pyramid_bytes(source, split, [level.shape]) for level in hierarchy.levels]
+    sizes = [pyramid_bytes(source, split, [level.shape], wanted) for level in hierarchy.levels]
     if residency == "auto":
         residency = choose_residency(sum(sizes), device, memory_gib)
     held = levels_in_memory(sizes, memory_gib) if residency == "stream" else len(sizes)
     log.info("%s", _describe(split, residency, hierarchy, sizes, held))
-    loaded = load_levels(source, split, hierarchy, held)
+    loaded = load_levels(source, split, hierarchy, held, wanted)
     resident = ResidentBatcher(loaded.held, hierarchy, device, on_device=residency == "device")
     if held == len(sizes):
         return resident, loaded.normalizers

@@ -25,11 +25,12 @@ import torch
 
 from nolab import registry, schema
 from nolab.data._progress import SampleProgress, say
-from nolab.data._store_format import DTYPE, FIELDS, FORMAT_VERSION, canonical_json
+from nolab.data._store_format import FORMAT_VERSION, canonical_json, dtype_of
+from nolab.data.source import Shape
 from nolab.data.store import Store, StoreChunk, StoreMeta, publish, write_store
 from nolab.errors import InputError, RunFailure, unknown
 from nolab.grid import shape_name
-from nolab.problems import SPLITS
+from nolab.problems import SPLITS, Description
 
 CHUNK = 16
 """Most samples that are solved in one batch."""
@@ -77,11 +78,13 @@ def ensure_store(
     parsed = schema.from_mapping(module.Options, options, "dataset")
     schema.check(seed >= 0, "seed", seed, "0 or more")
     schema.check(workers >= 0, "workers", workers, "0 (one per core) or more")
-    meta = _describe(problem, module, parsed, seed, _check_counts(counts))
-    path = Path(data_dir) / problem / _file_name(meta)
+    description = module.describe(parsed)
+    meta = _meta(problem, module, parsed, description, seed, _check_counts(counts))
+    chunk = _chunk_size(description)
+    path = Path(data_dir) / problem / _file_name(meta, chunk)
     if path.exists():
         return _check_existing(path, meta)
-    job = _Job(module, parsed, meta, path.with_suffix(".partial"), device)
+    job = _Job(module, parsed, meta, chunk, path.with_suffix(".partial"), device)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _locked(path):
@@ -116,17 +119,22 @@ class _Job:
     module: ModuleType
     options: object
     meta: StoreMeta
+    chunk: int
     folder: Path
     device: torch.device
 
     @property
     def chunks(self) -> list[_Chunk]:
-        size = _chunk_size(self.meta)
         return [
-            _Chunk(split, start, min(start + size, count))
+            _Chunk(split, start, min(start + self.chunk, count))
             for split, count in self.meta.counts.items()
-            for start in range(0, count, size)
+            for start in range(0, count, self.chunk)
         ]
+
+    @property
+    def names(self) -> list[tuple[Shape, tuple[str, ...]]]:
+        """The grids, and the names of their fields."""
+        return [(shape, self.meta.fields(shape)) for shape in self.meta.shapes]
 
     def file(self, chunk: _Chunk) -> Path:
         return self.folder / f"{chunk.split}-{chunk.start:08d}.npz"
@@ -134,7 +142,8 @@ class _Job:
     def make(self, chunk: _Chunk) -> int:
         """Generate one chunk and save it; returns its number of samples."""
         samples = range(chunk.start, chunk.stop)
-        fields = self.module.generate(self.options, self.meta.seed, chunk.split, samples, self.device)
+        made = self.module.generate(self.options, self.meta.seed, chunk.split, samples, self.device)
+        fields = self._named(made if self.meta.meshes else [made])
         if not self._fits(chunk, fields):
             raise RunFailure(
                 f"{self.meta.problem}: samples {chunk.start}..{chunk.stop - 1} of '{chunk.split}' are not "
@@ -143,28 +152,54 @@ class _Job:
         path = self.file(chunk)
         temporary = path.with_suffix(".tmp")
         with open(temporary, "wb") as file:
-            np.savez(file, **dict(zip(FIELDS, fields, strict=True)))
+            np.savez(file, **fields)
         publish(temporary, path)
         return len(chunk)
 
-    def load(self, chunk: _Chunk) -> tuple[np.ndarray, np.ndarray] | None:
-        """Input and output of a finished chunk; None if it is missing or damaged."""
+    def load(self, chunk: _Chunk) -> dict[str, np.ndarray] | None:
+        """The fields of a finished chunk; None if it is missing or damaged."""
         try:
             # np.load alone would leave a file open that turns out to be cut short.
             with open(self.file(chunk), "rb") as file, np.load(file, allow_pickle=False) as saved:
-                fields = tuple(saved[name] for name in FIELDS)
+                fields = dict(saved)
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None
         return fields if self._fits(chunk, fields) else None
 
-    def _fits(self, chunk: _Chunk, fields: tuple[np.ndarray, ...]) -> bool:
-        shape = self.meta.shapes[0]
-        return all(
-            values.dtype == DTYPE
-            and values.shape == (len(chunk), *self.meta.sample_shape(shape, name))
-            and np.isfinite(values).all()
-            for name, values in zip(FIELDS, fields, strict=True)
+    def store_chunks(self, chunk: _Chunk) -> Iterator[StoreChunk]:
+        """A finished chunk on every grid, as the store takes it.
+
+        Raises
+        ------
+        RunFailure : it was damaged meanwhile.
+        """
+        fields = self.load(chunk)
+        if fields is None:
+            raise RunFailure(f"{self.file(chunk)}: was damaged meanwhile. The same command makes it again.")
+        for shape, names in self.names:
+            yield StoreChunk(chunk.split, shape, *(fields[_key(shape, name)] for name in names))
+
+    def _named(self, made: list[tuple[np.ndarray, ...]]) -> dict[str, np.ndarray]:
+        return {
+            _key(shape, name): values
+            for (shape, names), fields in zip(self.names, made, strict=True)
+            for name, values in zip(names, fields, strict=False)  # a mesh without cells ends before them
+        }
+
+    def _fits(self, chunk: _Chunk, fields: dict[str, np.ndarray]) -> bool:
+        expected = {
+            _key(shape, name): (dtype_of(name), (len(chunk), *self.meta.sample_shape(shape, name)))
+            for shape, names in self.names
+            for name in names
+        }
+        return fields.keys() == expected.keys() and all(
+            (values.dtype, values.shape) == expected[key] and np.isfinite(values).all()
+            for key, values in fields.items()
         )
+
+
+def _key(shape: Shape, name: str) -> str:
+    return f"{shape_name(shape)}/{name}"
 
 
 def _generate(job: _Job, path: Path, workers: int, progress: bool) -> None:
@@ -173,7 +208,7 @@ def _generate(job: _Job, path: Path, workers: int, progress: bool) -> None:
     missing = [chunk for chunk in job.chunks if job.load(chunk) is None]
     total, left = sum(job.meta.counts.values()), sum(map(len, missing))
     _check_space(job, left / total)
-    label = f"{job.meta.problem} {shape_name(job.meta.shapes[0])}"
+    label = f"{job.meta.problem} {shape_name(job.meta.shapes[-1])}"
     with SampleProgress(label, total, total - left, progress) as shown, _single_threaded():
         _make_all(job, missing, _worker_count(workers, job.device), shown)
     write_store(path, job.meta, _finished(job))
@@ -204,10 +239,7 @@ def _single_threaded() -> Iterator[None]:
 
 def _finished(job: _Job) -> Iterator[StoreChunk]:
     for chunk in job.chunks:
-        fields = job.load(chunk)
-        if fields is None:
-            raise RunFailure(f"{job.file(chunk)}: was damaged meanwhile. The same command makes it again.")
-        yield StoreChunk(chunk.split, job.meta.shapes[0], *fields)
+        yield from job.store_chunks(chunk)
 
 
 def _worker_count(workers: int, device: torch.device) -> int:
@@ -244,10 +276,14 @@ def _check_counts(counts: dict[str, int]) -> dict[str, int]:
     return {split: int(counts[split]) for split in SPLITS if split in counts}
 
 
-def _describe(
-    problem: str, module: ModuleType, options: object, seed: int, counts: dict[str, int]
+def _meta(
+    problem: str,
+    module: ModuleType,
+    options: object,
+    described: Description,
+    seed: int,
+    counts: dict[str, int],
 ) -> StoreMeta:
-    described = module.describe(options)
     return StoreMeta(
         problem=problem,
         # As they will be read back from the file: tuples become lists.
@@ -259,22 +295,25 @@ def _describe(
         output_names=described.output_names,
         units=described.units,
         counts=counts,
-        shapes=(described.shape,),
+        shapes=described.shapes,
         input_axes=described.input_axes,
+        meshes=described.meshes,
+        nested=described.nested,
     )
 
 
-def _chunk_size(meta: StoreMeta) -> int:
+def _chunk_size(described: Description) -> int:
     """Samples per chunk: the same on every machine, since their last bits depend on it."""
-    return max(1, min(CHUNK, CHUNK_NODES // prod(meta.shapes[0])))
+    most = max(1, min(CHUNK, CHUNK_NODES // prod(described.shape)))
+    return max(1, most // described.together) * described.together
 
 
-def _file_name(meta: StoreMeta) -> str:
-    layout = (FORMAT_VERSION, _chunk_size(meta))
+def _file_name(meta: StoreMeta, chunk: int) -> str:
+    layout = (FORMAT_VERSION, chunk)
     key = (meta.problem, meta.parameters, meta.seed, meta.counts, meta.version, layout)
     digest = hashlib.sha256(canonical_json(key).encode()).hexdigest()[:8]
     counts = "_".join(f"{split}{count}" for split, count in meta.counts.items())
-    return f"{shape_name(meta.shapes[0])}_{counts}_seed{meta.seed}-{digest}.h5"
+    return f"{shape_name(meta.shapes[-1])}_{counts}_seed{meta.seed}-{digest}.h5"
 
 
 def _check_existing(path: Path, meta: StoreMeta) -> Path:

@@ -3,17 +3,19 @@
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from nolab.data.restriction import Restriction, restriction_matrix
 from nolab.data.source import Shape
+from nolab.data.thinning import Thinning
 from nolab.errors import InputError
-from nolab.grid import Domain, full_shape, shape_name
+from nolab.grid import Axis, Domain, full_shape, shape_name
 from nolab.points import NEval, parse_neval
 from nolab.schema import check, from_mapping
 
-Kind = Literal[Restriction, "solve"]
-"""How levels come about: a restriction of the finest stored grid, or solver runs of their own."""
+Kind = Literal[Restriction, Thinning, "solve"]
+"""How levels come about: a restriction of the finest stored grid, a thinning of scattered points, or solver runs of
+their own. On scattered points ``subsample`` takes the levels that are stored."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,8 @@ class HierarchyOptions:
     count: int | None = 3
     """Number of levels when `levels` is null: each has half the intervals of the next."""
     restriction: Kind = "subsample"
-    """How fields reach a coarser level: subsample, average or spectral; solve: by the problem's solver."""
+    """How fields reach a coarser level: subsample, average or spectral; solve: by the problem's solver. On scattered
+    points: subsample (the levels that the data hold), farthest or random."""
 
     def __post_init__(self) -> None:
         check(self.levels is not None or self.count is not None, "levels", None, "given where count is null")
@@ -103,7 +106,9 @@ def build_hierarchy(
     ------
     InputError : a level that the data can't give, or two levels of one size.
     """
-    entries = _halvings(options.count, domain, finest) if options.levels is None else options.levels
+    entries = options.levels
+    if entries is None:
+        entries = _derived(options.count, domain, finest, stored, options.restriction)
     levels = sorted(
         (_level(entry, i, domain, finest) for i, entry in enumerate(entries)), key=lambda v: v.points
     )
@@ -116,17 +121,51 @@ def build_hierarchy(
 
 
 def check_restriction(domain: Domain, stored: list[Shape], shape: Shape, method: Kind) -> None:
-    """Refuse a grid that is neither stored nor a restriction of the finest stored one; any may be solved."""
+    """Refuse a level that is neither stored nor a restriction of the finest stored one; any grid may be solved."""
+    _check_kind(method, domain)
     if method == "solve" or shape in stored:
         return
     finest = stored[-1]
+    if domain.is_scattered and method == "subsample":
+        raise InputError(
+            f"hierarchy: {shape_name(shape)} points are no level of the data, which hold {_names(stored)}; name some "
+            "of these, or take hierarchy.restriction=farthest or random"
+        )
     if any(n > m for n, m in zip(shape, finest, strict=True)):
         raise InputError(
             f"hierarchy: level {shape_name(shape)} is finer than the data, which go up to {shape_name(finest)}; "
             "lower the level, or make finer data (e.g. dataset.resolution)"
         )
+    if domain.is_scattered:
+        return
     for axis, fine, coarse in zip(domain.axes, finest, shape, strict=True):
         restriction_matrix(axis, fine, coarse, method)
+
+
+def _check_kind(method: Kind, domain: Domain) -> None:
+    allowed = ("subsample", *get_args(Thinning)) if domain.is_scattered else (*get_args(Restriction), "solve")
+    if method not in allowed:
+        on = "scattered points" if domain.is_scattered else "grids"
+        raise InputError(f"hierarchy.restriction: {method} is not for {on}; use {', '.join(allowed)}")
+
+
+def _derived(count: int, domain: Domain, finest: Shape, stored: list[Shape], method: Kind) -> list[list[int]]:
+    """`count` levels up to `finest`."""
+    if not domain.is_scattered:
+        return _halvings(count, domain, finest)
+    if method != "subsample":
+        return [[max(3, finest[0] >> k)] for k in range(count)]
+    levels = [list(shape) for shape in stored if shape[0] <= finest[0]]
+    if len(levels) < count:
+        raise InputError(
+            f"hierarchy.count: {count} levels, the data hold {_names(stored)}; lower it, or take "
+            "hierarchy.restriction=farthest or random"
+        )
+    return levels[-count:]
+
+
+def _names(shapes: list[Shape]) -> str:
+    return ", ".join(map(shape_name, shapes))
 
 
 def _halvings(count: int, domain: Domain, finest: Shape) -> list[list[int]]:
@@ -147,7 +186,8 @@ def _level(entry: Any, position: int, domain: Domain, finest: Shape) -> Level:
     mapping = entry if hasattr(entry, "keys") else {"size": entry}
     options = from_mapping(LevelOptions, mapping, where)
     if options.stride is not None:
-        intervals = [axis.intervals(n) for axis, n in zip(domain.axes, finest, strict=True)]
+        axes = (Axis("cell"),) if domain.is_scattered else domain.axes
+        intervals = [axis.intervals(n) for axis, n in zip(axes, finest, strict=True)]
         if any(m % options.stride for m in intervals):
             raise InputError(
                 f"{where}.stride: {options.stride} does not divide the {shape_name(tuple(intervals))} intervals of "

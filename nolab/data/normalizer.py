@@ -6,8 +6,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nolab.grid import Domain
-
 
 @dataclass(frozen=True)
 class Normalizer:
@@ -50,13 +48,26 @@ class Normalizer:
         return np.array(self.mean).reshape(shape), np.array(self.std).reshape(shape)
 
 
-def sample_moments(fields: np.ndarray, domain: Domain) -> tuple[np.ndarray, np.ndarray]:
+def sample_moments(fields: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and variance over the domain (by quadrature) of each sample of (n, C, *S), (n, C) float64.
 
     Their bits do not depend on the samples that they are computed with.
+
+    Parameters
+    ----------
+    weights : see :func:`domain_means`.
     """
-    weights = domain.weights(fields.shape[2:]).numpy().ravel()
     values = fields.astype(np.float64).reshape(*fields.shape[:2], -1)
-    means = values @ weights  # one product per sample
+    means = domain_means(values, weights)
     values -= means[..., None]
-    return means, np.square(values, out=values) @ weights
+    return means, domain_means(np.square(values, out=values), weights)
+
+
+def domain_means(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Means over the domain (n, C) of (n, C, N), one product per sample.
+
+    Parameters
+    ----------
+    weights : quadrature weights, float64, (N,) of a grid or (n, N) of every sample's own points.
+    """
+    return values @ weights if weights.ndim == 1 else (values @ weights[..., None])[..., 0]

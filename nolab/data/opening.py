@@ -20,6 +20,7 @@ from nolab.data.source import FieldSource, Shape
 from nolab.data.store import Store
 from nolab.errors import InputError
 from nolab.grid import shape_name
+from nolab.mesh import MeshFields
 
 
 class GeneratedSource:
@@ -44,7 +45,7 @@ class GeneratedSource:
         self.input_axes = description.input_axes
         self.input_names = description.input_names
         self.output_names = description.output_names
-        self._shape, self._counts = description.shape, counts
+        self._shapes, self._counts = description.shapes, counts
         kept = {"counts": counts, "seed": seed, "data_dir": data_dir, "device": device, "workers": workers}
         self._ensure: Callable[[], Path] = partial(ensure_store, problem, asdict(options), **kept)
         self._like: Callable[..., GeneratedSource] = partial(GeneratedSource, problem, **kept)
@@ -78,17 +79,26 @@ class GeneratedSource:
         return list(self._counts)
 
     def shapes(self, split: str) -> list[Shape]:
-        return [self._shape]
+        return list(self._shapes)
 
     def count(self, split: str) -> int:
         return self._counts[split]
 
     def read(
         self, split: str, shape: Shape, indices: np.ndarray | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
+    ) -> tuple[np.ndarray, np.ndarray] | MeshFields:
+        return self._opened.read(split, shape, indices)
+
+    @property
+    def neighbours_folder(self) -> Path:
+        """The store's."""
+        return self._opened.neighbours_folder
+
+    @property
+    def _opened(self) -> Store:
         if self._store is None:
             self._store = Store(self.ensure())
-        return self._store.read(split, shape, indices)
+        return self._store
 
 
 def open_file(options: FileOptions) -> FieldSource:

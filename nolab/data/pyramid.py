@@ -1,21 +1,21 @@
-"""Fields of one split at one level: stored, or restricted from the finest stored grid."""
+"""The tensors of one split at one level, normalised, and as the batches that models receive."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from math import prod
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from nolab.data.normalizer import Normalizer
-from nolab.data.restriction import Restriction, restrict
+from nolab.data.normalizer import Normalizer, domain_means
+from nolab.data.reading import Fields
 from nolab.data.source import FieldSource, Shape
+from nolab.data.tables import Tables
 from nolab.fields import FieldBatch
 from nolab.grid import Domain, input_shape
-
-Fields = tuple[np.ndarray, np.ndarray]
-"""Physical input (n, C_in, *S) and output (n, C_out, *S)."""
+from nolab.mesh import MeshFields
+from nolab.neighbourhood import Neighbourhood
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,33 @@ class LevelTensors:
     """Fields of one level, normalised once they are served, and the physical norms of the targets.
 
     input: (n, C_in, *S), 1 on axes on which it does not vary, target: (n, C_out, *S), norm: (n,),
-    zero: (C_out,) the normalised value of a physical zero, float32.
+    zero: (C_out,) the normalised value of a physical zero, float32. On scattered points coords (n, N, ndim) and
+    weights (n, N), float32, and the tables that the model asked for, int32: see :class:`FieldBatch`.
     """
 
     input: Tensor
     target: Tensor
     norm: Tensor
     zero: Tensor
+    coords: Tensor | None = None
+    weights: Tensor | None = None
+    neighbours: Tensor | None = None
+    centres: Tensor | None = None
+
+    @classmethod
+    def physical(
+        cls, level: Fields, norm: Tensor, zero: tuple[float, ...], tables: Tables | None
+    ) -> "LevelTensors":
+        """Fields as they were read; `norm` (n,) of the targets, the tables of these samples."""
+        inputs, targets = map(torch.from_numpy, level[:2])
+        if not isinstance(level, MeshFields):
+            return cls(inputs, targets, norm, torch.tensor(zero))
+        geometry = torch.from_numpy(level.coords), torch.from_numpy(level.weights)
+        neighbours, centres = (None if t is None else torch.from_numpy(t) for t in tables or (None, None))
+        return cls(inputs, targets, norm, torch.tensor(zero), *geometry, neighbours, centres)
+
+    def __len__(self) -> int:
+        return len(self.input)
 
     def to(self, device: torch.device) -> "LevelTensors":
         """On `device`; pinned tensors are copied without waiting."""
@@ -49,87 +69,87 @@ class LevelTensors:
 
     def record_stream(self, stream: torch.cuda.Stream) -> None:
         """Tell CUDA's allocator that `stream` uses these tensors too."""
-        for tensor in (self.input, self.target, self.norm, self.zero):
+        for tensor in self._tensors().values():
             tensor.record_stream(stream)
 
     def take(self, indices: Tensor) -> "LevelTensors":
         """The samples `indices` (n,)."""
-        fields = (tensor.index_select(0, indices) for tensor in (self.input, self.target, self.norm))
-        return LevelTensors(*fields, self.zero)
+        return self._map(lambda tensor: tensor.index_select(0, indices), keep="zero")
 
     def encoded(self, normalizers: Normalizers) -> "LevelTensors":
         """Normalised, where these fields are physical."""
-        fields = normalizers.input.encode_tensor(self.input), normalizers.output.encode_tensor(self.target)
-        return LevelTensors(*fields, self.norm, self.zero)
+        encode_input, encode_target = normalizers.input.encode_tensor, normalizers.output.encode_tensor
+        return replace(self, input=encode_input(self.input), target=encode_target(self.target))
+
+    def write(self, rows: slice, part: "LevelTensors") -> None:
+        """Copy the samples of `part` into the rows of this one."""
+        into, given = self._tensors(), part._tensors()
+        for name in into.keys() - {"zero"}:
+            into[name][rows] = given[name]
+
+    def resized(self, count: int) -> "LevelTensors":
+        """Room for `count` such samples."""
+        return self._map(lambda tensor: tensor.new_empty(count, *tensor.shape[1:]), keep="zero")
 
     def batch(self, domain: Domain) -> FieldBatch:
         """As the batch that models receive."""
-        grid = tuple(self.target.shape[2:])
-        return FieldBatch(self.input, domain, self.target, self.norm, grid, self.zero)
+        tables = (None if t is None else t.long() for t in (self.neighbours, self.centres))
+        return FieldBatch(
+            self.input,
+            domain,
+            self.target,
+            self.norm,
+            tuple(self.target.shape[2:]),
+            self.zero,
+            None,
+            None,
+            None,
+            self.coords,
+            self.weights,
+            *tables,
+        )
 
-    def _map(self, function: Callable[[Tensor], Tensor]) -> "LevelTensors":
-        return LevelTensors(*map(function, (self.input, self.target, self.norm, self.zero)))
+    def _tensors(self) -> dict[str, Tensor]:
+        named = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: tensor for name, tensor in named.items() if tensor is not None}
 
-
-def read_level(
-    source: FieldSource, split: str, shape: Shape, method: Restriction, indices: np.ndarray | None = None
-) -> Fields:
-    """Physical input and output of the split at grid `shape`, (n, C, *shape)."""
-    stored = source.shapes(split)
-    if shape in stored:
-        return source.read(split, shape, indices)
-    return _restrict(source.read(split, stored[-1], indices), source, shape, method)
-
-
-def read_pyramid(
-    source: FieldSource,
-    split: str,
-    shapes: list[Shape],
-    method: Restriction,
-    indices: np.ndarray | None = None,
-) -> list[Fields]:
-    """Physical input and output of every grid in `shapes`; each stored grid is read once."""
-    stored = source.shapes(split)
-    needed = {shape for shape in stored if shape in shapes}
-    if any(shape not in stored for shape in shapes):
-        needed.add(stored[-1])
-    held = {shape: source.read(split, shape, indices) for shape in needed}
-    return [
-        held[shape] if shape in held else _restrict(held[stored[-1]], source, shape, method)
-        for shape in shapes
-    ]
+    def _map(self, function: Callable[[Tensor], Tensor], keep: str = "") -> "LevelTensors":
+        changed = {name: function(tensor) for name, tensor in self._tensors().items() if name != keep}
+        return replace(self, **changed)
 
 
-def _restrict(fields: Fields, source: FieldSource, shape: Shape, method: Restriction) -> Fields:
-    grids = input_shape(shape, source.input_axes), shape
-    inputs, outputs = (
-        restrict(field, source.domain, grid, method) for field, grid in zip(fields, grids, strict=True)
-    )
-    return inputs, outputs
-
-
-def normalize_level(fields: Fields, normalizers: Normalizers, domain: Domain) -> LevelTensors:
+def normalize_level(
+    level: Fields, normalizers: Normalizers, domain: Domain, tables: Tables | None = None
+) -> LevelTensors:
     """Physical fields of one level as the tensors that training uses."""
-    inputs, outputs = fields
-    return LevelTensors(
-        torch.from_numpy(normalizers.input.encode(inputs)),
-        torch.from_numpy(normalizers.output.encode(outputs)),
-        torch.from_numpy(l2_norm(outputs, domain).astype(np.float32)),
-        torch.tensor(normalizers.output.zero),
-    )
+    norm = torch.from_numpy(l2_norm(level[1], quadrature(level, domain)[1]).astype(np.float32))
+    return LevelTensors.physical(level, norm, normalizers.output.zero, tables).encoded(normalizers)
 
 
-def l2_norm(fields: np.ndarray, domain: Domain) -> np.ndarray:
+def quadrature(level: Fields, domain: Domain) -> tuple[np.ndarray, np.ndarray]:
+    """Quadrature weights of the input's and of the output's points, float64: (N,) of a grid, (n, N) of scattered
+    points."""
+    if isinstance(level, MeshFields):
+        return (level.weights.astype(np.float64),) * 2
+    return tuple(domain.weights(field.shape[2:]).numpy().ravel() for field in level)
+
+
+def l2_norm(field: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Root of the mean square over domain (by quadrature) and channels of (n, C, *S): (n,)."""
-    weights = domain.weights(fields.shape[2:]).numpy()
-    squares = (fields.astype(np.float64) ** 2).mean(axis=1).reshape(len(fields), 1, -1)
-    return np.sqrt(squares @ weights.ravel())[:, 0]  # one product per sample: see restrict
+    squares = (field.astype(np.float64) ** 2).mean(axis=1).reshape(len(field), 1, -1)
+    return np.sqrt(domain_means(squares, weights)[:, 0])
 
 
-def pyramid_bytes(source: FieldSource, split: str, shapes: list[Shape]) -> int:
-    """Size of all levels' tensors of a split in float32."""
+def pyramid_bytes(
+    source: FieldSource, split: str, shapes: list[Shape], wanted: Neighbourhood | None = None
+) -> int:
+    """Size of all levels' tensors of a split, numbers of four bytes."""
     per_sample = 0
     for shape in shapes:
         inputs = len(source.input_names) * prod(input_shape(shape, source.input_axes))
         per_sample += inputs + len(source.output_names) * prod(shape) + 1
+        if source.domain.is_scattered:
+            per_sample += (source.domain.ndim + 1) * shape[0]
+        if wanted is not None:
+            per_sample += wanted.most * (wanted.centres or shape[0]) + (wanted.centres or 0)
     return 4 * source.count(split) * per_sample

@@ -46,6 +46,11 @@ class SolvedLevels:
             )
         self.domain, self.input_axes = own.domain, own.input_axes
         self.input_names, self.output_names = own.input_names, own.output_names
+        if own.domain.is_scattered:
+            raise InputError(
+                "hierarchy.restriction: solve runs a solver per grid; scattered points come with levels of their own: "
+                "use subsample, farthest or random"
+            )
         (shape,) = own.shapes("train")
         self._own = own
         self._sources = {other: own.at(other) for other in shapes if other != shape} | {shape: own}

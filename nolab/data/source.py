@@ -5,6 +5,7 @@ from typing import Protocol
 import numpy as np
 
 from nolab.grid import Domain
+from nolab.mesh import MeshFields
 
 Shape = tuple[int, ...]
 
@@ -35,8 +36,9 @@ class FieldSource(Protocol):
 
     def read(
         self, split: str, shape: Shape, indices: np.ndarray | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Input (n, C_in, *shape) and output (n, C_out, *shape), float32.
+    ) -> tuple[np.ndarray, np.ndarray] | MeshFields:
+        """Input (n, C_in, *shape) and output (n, C_out, *shape), float32; on scattered points (the domain says it)
+        :class:`nolab.mesh.MeshFields`, which begin with these two.
 
         The input's size is 1 on axes on which it does not vary.
         `indices` are ascending sample numbers; None reads all samples (and verifies checksums).

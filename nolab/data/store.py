@@ -1,8 +1,9 @@
-"""The HDF5 store: one file per data set, ``<split>/<grid>/{input,output}``, float32.
+"""The HDF5 store: one file per data set, ``<split>/<grid>/{input,output}``, float32; scattered points beside them.
 
 A store is written once, whole, and never changed: a reader either finds a complete file or none.
 """
 
+import hashlib
 from math import prod
 from pathlib import Path
 from types import TracebackType
@@ -12,12 +13,13 @@ import numpy as np
 
 from nolab.data._raw_file import RawFile
 from nolab.data._rows import neighbours
-from nolab.data._store_format import DTYPE, FIELDS, StoreMeta, read_meta
+from nolab.data._store_format import StoreMeta, read_meta
 from nolab.data._store_layout import Extent, read_layout, sample_digest
 from nolab.data._store_writing import StoreChunk, publish, write_store
 from nolab.data.source import Shape
 from nolab.errors import InputError, unknown
 from nolab.grid import shape_name
+from nolab.mesh import MeshFields, check_mesh
 
 __all__ = ["Store", "StoreChunk", "StoreMeta", "publish", "write_store"]
 
@@ -67,8 +69,8 @@ class Store:
 
     def read(
         self, split: str, shape: Shape, indices: np.ndarray | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Input (n, C_in, *shape) and output (n, C_out, *shape), float32.
+    ) -> tuple[np.ndarray, np.ndarray] | MeshFields:
+        """Input (n, C_in, *shape) and output (n, C_out, *shape), float32; on scattered points MeshFields.
 
         Parameters
         ----------
@@ -83,12 +85,21 @@ class Store:
         if shape not in self.meta.shapes:
             raise unknown(f"{self.path}: grid", shape_name(shape), map(shape_name, self.meta.shapes))
         rows = np.arange(count) if indices is None else _check_indices(self.path, indices, count)
-        fields = tuple(self._read_field(f"{split}/{shape_name(shape)}/{field}", rows) for field in FIELDS)
-        return fields[0], fields[1]
+        grid, names = shape_name(shape), self.meta.fields(shape)
+        fields = {name: self._read_field(f"{split}/{grid}/{name}", rows) for name in names}
+        if not self.domain.is_scattered:
+            return fields["input"], fields["output"]
+        fields.setdefault("cells", np.empty((len(rows), 0, 3), np.int32))
+        mesh = MeshFields(**fields)
+        try:
+            check_mesh(mesh)
+        except InputError as error:
+            raise _bad(self.path, f"{split}/{grid} {error}") from None
+        return mesh
 
     def _read_field(self, name: str, rows: np.ndarray) -> np.ndarray:
         extent, verified = self._extents[name], self._verified[name]
-        values = np.empty((len(rows), *extent.sample_shape), DTYPE)
+        values = np.empty((len(rows), *extent.sample_shape), extent.dtype)
         try:
             for start, stop in neighbours(rows):
                 self._raw.read_into(
@@ -102,6 +113,15 @@ class Store:
             raise _bad(self.path, f"{name} cannot be read ({error})") from error
         verified[rows] = True
         return values
+
+    @property
+    def neighbours_folder(self) -> Path:
+        """Where tables of neighbours of these very points are kept, beside the file."""
+        digest = hashlib.sha256()
+        for name, extent in sorted(self._extents.items()):
+            if name.endswith(("/coords", "/weights")):
+                digest.update(extent.digests.data)
+        return self.path.with_name(f"{self.path.stem}.neighbours-{digest.hexdigest()[:16]}")
 
     def close(self) -> None:
         """Close the file; a later :meth:`read` opens it again."""

@@ -8,7 +8,8 @@ import torch
 
 from nolab.data.hierarchy import Hierarchy
 from nolab.data.loading import LoadedLevels
-from nolab.data.pyramid import LevelTensors, read_level
+from nolab.data.pyramid import LevelTensors
+from nolab.data.reading import read_level
 from nolab.data.source import FieldSource
 from nolab.errors import InputError, RunFailure
 from nolab.fields import FieldBatch
@@ -42,7 +43,6 @@ class StreamingBatcher:
     ) -> None:
         self._source, self._split, self._hierarchy = source, split, hierarchy
         self._loaded, self._device = loaded, device
-        self._zero = torch.tensor(loaded.normalizers.output.zero)
         self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
         # OpenMP's thread count belongs to the thread that sets it: this one leaves the cores to training.
         self._reader = ThreadPoolExecutor(1, "nolab-reader", torch.set_num_threads, (1,))
@@ -88,7 +88,9 @@ class StreamingBatcher:
         shape = self._hierarchy.levels[level].shape
         fields = read_level(self._source, self._split, shape, self._hierarchy.restriction, ascending)
         norm = self._loaded.norms[level][torch.from_numpy(ascending)]
-        physical = LevelTensors(*map(torch.from_numpy, fields), norm, self._zero)
+        tables = self._loaded.tables[level]
+        zero = self._loaded.normalizers.output.zero
+        physical = LevelTensors.physical(fields, norm, zero, tables and tables.rows(ascending))
         if self._stream is None:
             return _Staged(self._finish(physical, position), None)
         with torch.cuda.stream(self._stream):

@@ -93,22 +93,30 @@ def _mean_square(field: Tensor, batch: FieldBatch) -> Tensor:
 
 def _channel_means(field: Tensor, batch: FieldBatch) -> Tensor:
     """Mean over the domain of a field at the batch's points, (B, C)."""
-    weights = quadrature(batch, field)
+    weights = quadrature(batch, field)  # (N,) or (B, N)
     flat = field.flatten(2)  # (B, C, N or P)
-    if batch.points is None:
-        return flat @ weights
-    # Horvitz-Thompson: the weight of a drawn point over its expected number of draws.
-    equal = weights.numel() / batch.points.shape[-1]
-    factor = equal if batch.factor is None else batch.factor.to(weights.dtype)
-    chosen = weights[batch.points] * factor  # (P,) or (B, P)
-    return flat @ chosen if chosen.ndim == 1 else (flat * chosen[:, None, :]).sum(dim=2)
+    if batch.points is not None:
+        # Horvitz-Thompson: the weight of a drawn point over its expected number of draws.
+        equal = weights.shape[-1] / batch.points.shape[-1]
+        factor = equal if batch.factor is None else batch.factor.to(weights.dtype)
+        weights = _at(weights, batch.points) * factor  # (P,) or (B, P)
+    return flat @ weights if weights.ndim == 1 else (flat * weights[:, None, :]).sum(dim=2)
+
+
+def _at(weights: Tensor, points: Tensor) -> Tensor:
+    """Weights (N,) or (B, N) at points (P,) or (B, P)."""
+    if weights.ndim == 1:
+        return weights[points]
+    return weights[:, points] if points.ndim == 1 else weights.gather(1, points)
 
 
 _WEIGHTS: dict[tuple, Tensor] = {}
 
 
 def quadrature(batch: FieldBatch, like: Tensor) -> Tensor:
-    """Quadrature weights of the batch's grid, flat (N,), in the dtype and on the device of `like`."""
+    """Quadrature weights, in the dtype and on the device of `like`: flat (N,) of a grid, (B, N) of scattered points."""
+    if batch.weights is not None:
+        return batch.weights.to(like.dtype)
     key = (batch.domain, batch.shape, like.dtype, like.device)
     weights = _WEIGHTS.get(key)
     if weights is None:

@@ -30,8 +30,15 @@ class Description:
     """On scattered points: the levels that are generated, coarsest first; `shape` is (N,) of the finest."""
     nested: bool = False
     """On scattered points: whether a level's points are among those of the next."""
+    together: int = 1
+    """Consecutive samples that are made at one cost, windows of one simulation for instance."""
     input_axes: tuple[int, ...] | None = None
     """Axes of the domain on which the input varies; None: all of them. On the others its size is 1."""
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """All grids that are generated."""
+        return tuple((mesh.points,) for mesh in self.meshes) or (self.shape,)
 
 
 def stream(seed: int, split: str, index: int) -> np.random.Generator:

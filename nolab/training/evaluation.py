@@ -19,6 +19,11 @@ _POINTS_PER_BATCH = 2**17
 MEASURES = {"rel_l2": errors.rel_l2, "h1": errors.h1, "mse": errors.mse, "r2": errors.r2}
 
 
+def measures_on(domain: Domain) -> tuple[str, ...]:
+    """The measures that a domain has: h1 takes derivatives along the axes of a grid."""
+    return tuple(name for name in MEASURES if name != "h1" or not domain.is_scattered)
+
+
 @dataclass(frozen=True)
 class Evaluator:
     """How a model is evaluated: on all points, under precision `mode`, in physical units."""
@@ -30,8 +35,9 @@ class Evaluator:
     stabilizer: Stabilizer
     device: torch.device
 
-    def errors(self, level: LevelTensors, measures: tuple[str, ...] = tuple(MEASURES)) -> dict[str, float]:
-        """Mean of each measure over all samples of `level`."""
+    def errors(self, level: LevelTensors, measures: tuple[str, ...] | None = None) -> dict[str, float]:
+        """Mean of each measure over all samples of `level`; None: of all that the domain has."""
+        measures = measures or measures_on(self.domain)
         sums = self._sums(
             level, lambda *fields: torch.stack([MEASURES[name](*fields).double().sum() for name in measures])
         )

@@ -1,11 +1,13 @@
 """What N_eval saves: FLOPs of a step at the finest level, by the number of points."""
 
 import math
+from dataclasses import replace
 
 import torch
 
 from nolab.fields import Draw, FieldBatch
 from nolab.metrics.flops import count_flops
+from nolab.neighbourhood import Neighbourhood
 from nolab.training.setup import Setup
 
 
@@ -28,6 +30,8 @@ def neval_flops(setup: Setup, nevals: list[int]) -> dict[int, int]:
         grid=level.shape,
         zero=torch.zeros(setup.spec.out_channels, device=device),
     )
+    if setup.spec.domain.is_scattered:
+        batch = _scattered(batch, setup.neighbourhood)
     flops = {}
     for n in nevals:
         keys = torch.rand(n_samples, level.points, device=device)
@@ -35,3 +39,22 @@ def neval_flops(setup: Setup, nevals: list[int]) -> dict[int, int]:
         flops[n] = count_flops(lambda draw=draw: setup.model(batch.at(draw)).square().sum().backward())
     setup.model.zero_grad(set_to_none=True)
     return flops
+
+
+def _scattered(batch: FieldBatch, wanted: Neighbourhood | None) -> FieldBatch:
+    """The batch with random points, and full tables of random neighbours."""
+    n_samples, n, device = len(batch), batch.shape[0], batch.input.device
+    axes = batch.domain.axes
+    start = torch.tensor([axis.start for axis in axes], device=device)
+    length = torch.tensor([axis.length for axis in axes], device=device)
+    geometry = {
+        "coords": start + length * torch.rand(n_samples, n, len(axes), device=device),
+        "weights": torch.full((n_samples, n), 1 / n, device=device),
+    }
+    if wanted is not None:
+        below = n if wanted.grid is None else math.prod(wanted.grid)
+        size = (n_samples, wanted.centres or n, wanted.most)
+        geometry["neighbours"] = torch.randint(below, size, device=device)
+        if wanted.centres is not None:
+            geometry["centres"] = torch.randint(n, size[:2], device=device)
+    return replace(batch, **geometry)

@@ -14,18 +14,21 @@ from torch import nn
 from nolab import registry
 from nolab.config import DatasetConfig, FileOptions, GeneratedOptions, RunConfig
 from nolab.data.batcher import Batcher, open_batcher
-from nolab.data.hierarchy import Hierarchy, Level, build_hierarchy
+from nolab.data.hierarchy import Hierarchy, Kind, Level, build_hierarchy
 from nolab.data.opening import GeneratedSource, open_file
-from nolab.data.pyramid import LevelTensors, Normalizers, normalize_level, read_pyramid
+from nolab.data.pyramid import LevelTensors, Normalizers, normalize_level
+from nolab.data.reading import read_pyramid
 from nolab.data.solved import with_levels
 from nolab.data.source import FieldSource, Shape
+from nolab.data.tables import find_tables
 from nolab.device import choose_device, keep_freed_memory, make_deterministic
 from nolab.errors import InputError
 from nolab.fields import OperatorSpec
 from nolab.frames import follow_on
-from nolab.grid import input_shape
+from nolab.grid import Domain, full_shape, input_shape
 from nolab.metrics.errors import ERRORS, Units
 from nolab.models import build_model, set_checkpointing
+from nolab.neighbourhood import Neighbourhood
 from nolab.plan import Estimator
 from nolab.points import PointSampler, build_points, parse_neval
 from nolab.precision import Mode, Schedule, build_schedule, check_model
@@ -68,17 +71,25 @@ class Setup:
         """Read (or generate) the data."""
         held = self.config.dataset.held
         batcher, normalizers = open_batcher(
-            self.source, TRAIN, self.hierarchy, self.device, held.residency, held.memory_gib
+            self.source,
+            TRAIN,
+            self.hierarchy,
+            self.device,
+            held.residency,
+            held.memory_gib,
+            self.neighbourhood,
         )
         levels = [*self.hierarchy.levels, *self.finer_levels()]
-        pyramid = read_pyramid(
-            self.source, TEST, [level.shape for level in levels], self.hierarchy.restriction
+        shapes, kind = [level.shape for level in levels], self.hierarchy.restriction
+        tests = dict(
+            zip(levels, read_tests(self.source, shapes, kind, normalizers, self.neighbourhood), strict=True)
         )
-        tests = {
-            level: normalize_level(fields, normalizers, self.hierarchy.domain)
-            for level, fields in zip(levels, pyramid, strict=True)
-        }
         return Data(batcher, normalizers, tests, units(normalizers, self.device))
+
+    @property
+    def neighbourhood(self) -> Neighbourhood | None:
+        """The neighbours of scattered points that the model asks for."""
+        return getattr(self.model, "neighbourhood", None)
 
     def finer_levels(self) -> list[Level]:
         """Grids of the test split that are finer than the hierarchy: zero-shot super-resolution."""
@@ -129,6 +140,10 @@ def prepare(config: RunConfig) -> Setup:
     if config.deterministic:
         make_deterministic()
     source, hierarchy = open_levels(config, device)
+    if config.loss.name == "h1" and source.domain.is_scattered:
+        raise InputError(
+            "loss: h1 takes derivatives along the axes of a grid; on scattered points use rel_l2 or mse"
+        )
     own = build_schedule(config.precision, device)  # grids beyond the hierarchy are evaluated in it
     precision = _precision(config, hierarchy, device)
     points = _points(config, hierarchy)
@@ -190,6 +205,25 @@ def open_source(dataset: DatasetConfig, data_dir: Path, device: torch.device) ->
     return source
 
 
+def read_tests(
+    source: FieldSource,
+    shapes: list[Shape],
+    kind: Kind,
+    normalizers: Normalizers,
+    wanted: Neighbourhood | None,
+) -> list[LevelTensors]:
+    """The test split at every level, normalised.
+
+    Parameters
+    ----------
+    wanted : the neighbours of scattered points that the model asks for.
+    """
+    return [
+        normalize_level(level, normalizers, source.domain, find_tables(source, TEST, shape, kind, wanted))
+        for shape, level in zip(shapes, read_pyramid(source, TEST, shapes, kind), strict=True)
+    ]
+
+
 def units(normalizers: Normalizers, device: torch.device) -> Units:
     """The output normaliser on the device."""
     output = normalizers.output
@@ -200,10 +234,7 @@ def _finest(dataset: DatasetConfig, source: FieldSource) -> Shape:
     finest = dataset.held.finest
     if finest is None:
         return source.shapes(TRAIN)[-1]
-    shape = (finest,) * source.domain.ndim if isinstance(finest, int) else tuple(finest)
-    if len(shape) != source.domain.ndim:
-        raise InputError(f"dataset.finest: {list(shape)} does not fit a domain of {source.domain.ndim} axes")
-    return shape
+    return full_shape(finest, source.domain, "dataset.finest")
 
 
 def _precision(config: RunConfig, hierarchy: Hierarchy, device: torch.device) -> tuple[Schedule, ...]:
@@ -232,7 +263,9 @@ def _points(config: RunConfig, hierarchy: Hierarchy) -> PointSampler:
             f"level {hierarchy.finest.name}; lower it, or take all points with neval=null"
         )
     shapes = tuple(level.shape for level in hierarchy.levels)
-    return build_points(config.points.name, options, hierarchy.domain, config.seed, shapes, nevals)
+    # Scattered points are drawn by their place in the list, of which each has an equal part.
+    domain = Domain.unit(1, "cell") if hierarchy.domain.is_scattered else hierarchy.domain
+    return build_points(config.points.name, options, domain, config.seed, shapes, nevals)
 
 
 def spec(setup: Setup, normalizers: Normalizers) -> dict:

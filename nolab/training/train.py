@@ -19,7 +19,7 @@ from nolab.tracking.progress import ProgressView, View
 from nolab.tracking.sinks import FileSink, Record, Sink, WandbSink
 from nolab.training.budget import Budget
 from nolab.training.checkpoint import load_checkpoint
-from nolab.training.evaluation import MEASURES
+from nolab.training.evaluation import measures_on
 from nolab.training.pictures import draw_pictures
 from nolab.training.setup import Data, Setup, prepare
 from nolab.training.stopping import stop_on_signals
@@ -164,7 +164,7 @@ def _sinks(
 
 def _summarise(trainer: Trainer) -> Record:
     with trainer.clock.running("eval"):
-        levels = trainer.evaluate_levels(finer=True, measures=tuple(MEASURES))
+        levels = trainer.evaluate_levels(finer=True, measures=measures_on(trainer.setup.hierarchy.domain))
         names = trainer.setup.source.output_names
         channels = trainer.channel_errors() if len(names) > 1 else []
     final = levels[trainer.setup.hierarchy.finest.name]

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from tests_support import flat_weights
 
 from nolab.data.arrays import ArraySource
 from nolab.data.batcher import open_batcher
@@ -16,7 +17,7 @@ def noise(*shape: int) -> np.ndarray:
 
 
 def fit(fields: np.ndarray, domain: Domain) -> Normalizer:
-    return Normalizer.of_samples(*sample_moments(fields, domain))
+    return Normalizer.of_samples(*sample_moments(fields, flat_weights(domain, fields)))
 
 
 def test_mean_and_std_are_quadratures() -> None:
@@ -96,8 +97,9 @@ def test_the_finest_level_is_fitted_and_serves_all(residency: str) -> None:
 @pytest.mark.parametrize("size", [1, 3, 7])
 def test_moments_of_parts_are_those_of_all_to_the_bit(size: int) -> None:
     fields, domain = noise(20, 3, 17, 16).astype(np.float32), Domain((Axis("nodal"), Axis("periodic")))
-    parts = [sample_moments(fields[i : i + size], domain) for i in range(0, 20, size)]
-    for whole, part in zip(sample_moments(fields, domain), zip(*parts, strict=True), strict=True):
+    weights = flat_weights(domain, fields)
+    parts = [sample_moments(fields[i : i + size], weights) for i in range(0, 20, size)]
+    for whole, part in zip(sample_moments(fields, weights), zip(*parts, strict=True), strict=True):
         assert (whole == np.concatenate(part)).all()
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.integrate
 import torch
+from tests_support import flat_weights
 from torch import Tensor
 
 from nolab.data.pyramid import l2_norm
@@ -41,7 +42,7 @@ def encoded(
     stds = std * (1 + torch.arange(channels, dtype=torch.float64))
     view = (-1, *(1,) * (truth.ndim - 2))
     p, t = ((torch.from_numpy(a) - means.view(view)) / stds.view(view) for a in (prediction, truth))
-    norm = torch.from_numpy(l2_norm(truth, domain))
+    norm = torch.from_numpy(l2_norm(truth, flat_weights(domain, truth)))
     return p, FieldBatch(t[:, :1], domain, t, norm), Units(means, stds)
 
 
@@ -279,5 +280,8 @@ def test_channel_errors_are_those_of_each_channel_alone(axes, shape, channels) -
     assert found.shape == (B, channels)
     for channel in range(channels):
         alone = slice(channel, channel + 1)
-        expected = l2_norm(prediction[:, alone] - truth[:, alone], domain) / l2_norm(truth[:, alone], domain)
+        weights = flat_weights(domain, truth)
+        expected = l2_norm(prediction[:, alone] - truth[:, alone], weights) / l2_norm(
+            truth[:, alone], weights
+        )
         np.testing.assert_allclose(found[:, channel].numpy(), expected, rtol=1e-10)

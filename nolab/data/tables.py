@@ -1,0 +1,105 @@
+"""Tables of neighbours of a whole split: searched once, and kept beside the store."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from math import prod
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from nolab.data.neighbours import find_neighbours
+from nolab.data.reading import read_level
+from nolab.data.source import FieldSource, Shape
+from nolab.grid import shape_name
+from nolab.neighbourhood import Neighbourhood
+
+VERSION = 1
+"""Of the search: other tables, other version."""
+_BLOCK = 64
+
+
+class Tables(NamedTuple):
+    """neighbours (n, M, K) and centres (n, M) or None, int32; see :class:`nolab.neighbourhood.Neighbourhood`."""
+
+    neighbours: np.ndarray
+    centres: np.ndarray | None
+
+    def rows(self, rows: np.ndarray | slice) -> "Tables":
+        """Those of some samples."""
+        return Tables(*(None if table is None else np.ascontiguousarray(table[rows]) for table in self))
+
+
+def find_tables(
+    source: FieldSource, split: str, shape: Shape, method: str, wanted: Neighbourhood | None
+) -> Tables | None:
+    """The tables of a split at one level; None where none are wanted.
+
+    They are kept where the source has a place for them (`neighbours_folder`), and read from there.
+
+    Raises
+    ------
+    InputError : samples that cannot be read.
+    """
+    if wanted is None:
+        return None
+    folder: Path | None = getattr(source, "neighbours_folder", None)
+    names = ("neighbours",) if wanted.centres is None else ("neighbours", "centres")
+    if folder is None:
+        return _search(source, split, shape, method, wanted)
+    key = hashlib.sha256(repr((VERSION, method, wanted)).encode()).hexdigest()[:16]
+    files = [folder / f"{split}-{shape_name(shape)}-{key}-{name}.npy" for name in names]
+    found = [
+        _read(file, size, limit)
+        for file, (size, limit) in zip(files, _expected(source, split, shape, wanted), strict=False)
+    ]
+    if any(table is None for table in found):
+        tables = _search(source, split, shape, method, wanted)
+        for file, table in zip(files, tables, strict=False):
+            _keep(file, table)
+        return tables
+    return Tables(found[0], found[1] if len(found) > 1 else None)
+
+
+def _expected(
+    source: FieldSource, split: str, shape: Shape, wanted: Neighbourhood
+) -> Iterator[tuple[tuple[int, ...], int]]:
+    """Shape of each table, and the number that its entries lie below."""
+    n, m = source.count(split), wanted.centres or shape[0]
+    yield (n, m, wanted.most), shape[0] if wanted.grid is None else prod(wanted.grid)
+    yield (n, m), shape[0]
+
+
+def _search(source: FieldSource, split: str, shape: Shape, method: str, wanted: Neighbourhood) -> Tables:
+    parts = []
+    for start in range(0, source.count(split), _BLOCK):
+        rows = np.arange(start, min(start + _BLOCK, source.count(split)))
+        level = read_level(source, split, shape, method, rows)
+        parts.append(find_neighbours(level.coords, level.weights, source.domain, wanted, rows))
+    neighbours, centres = zip(*parts, strict=True)
+    return Tables(np.concatenate(neighbours), None if wanted.centres is None else np.concatenate(centres))
+
+
+def _read(file: Path, size: tuple[int, ...], limit: int) -> np.ndarray | None:
+    """A table that was kept; None where there is none, or it is no such table."""
+    try:
+        table = np.load(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    fits = table.shape == size and table.dtype == np.int32 and table.min() >= -1 and table.max() < limit
+    return table if fits else None
+
+
+def _keep(file: Path, table: np.ndarray) -> None:
+    """Write a table whole or not at all; where that is not allowed it is searched again next time."""
+    temporary = file.with_suffix(f".{os.getpid()}.tmp")
+    with suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with open(temporary, "wb") as opened:
+                np.save(opened, table)
+            os.replace(temporary, file)
+        finally:
+            temporary.unlink(missing_ok=True)
