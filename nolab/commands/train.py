@@ -82,8 +82,9 @@ def _report(summary: dict) -> None:
     print_table(["level", "test rel. L2", "samples", "ms/sample"], rows, file=sys.stdout)
     target = summary["target/rel_l2"]
     reached = summary["target/train_s"]
-    h1, r2 = (_number(summary[f"final/{name}"], "{:.4f}") for name in ("h1", "r2"))
-    print(f"H1 {h1}, R² {r2} at the finest level")
+    h1, r2 = (summary[f"final/{name}"] for name in ("h1", "r2"))
+    on_grids = "" if h1 is None and r2 is not None else f"H1 {_number(h1, '{:.4f}')}, "
+    print(f"{on_grids}R² {_number(r2, '{:.4f}')} at the finest level")
     print(
         f"{summary['cost/train_s']:.1f} s training ({summary['cost/steps']} steps, "
         f"{summary['cost/fine_equivalents']:.0f} fine-equivalents, {summary['cost/flops'] / 1e12:.2f} TFLOP), "

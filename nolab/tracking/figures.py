@@ -1,6 +1,7 @@
 """Pictures of a run."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import matplotlib
 import numpy as np
@@ -10,26 +11,48 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 
-def plot_predictions(
-    path: Path, rows: list[tuple[str, dict[str, np.ndarray]]], extent: tuple[float, ...]
-) -> Path:
+class Points(NamedTuple):
+    """Where the values of a field on scattered points lie: coords (N, 1 to 3), and cells (T, 3), none of a cloud."""
+
+    coords: np.ndarray
+    cells: np.ndarray
+
+
+class Shown(NamedTuple):
+    """One level: {"input", "truth", "prediction"}, each a field (n,) or (n1, n2), of which one may be 1: the field does
+    not vary along that axis; (N,) on scattered points."""
+
+    level: str
+    fields: dict[str, np.ndarray]
+    points: Points | None = None
+
+
+def plot_predictions(path: Path, rows: list[Shown], extent: tuple[float, ...]) -> Path:
     """One row per level: input, truth, prediction and absolute error of one sample.
 
     Parameters
     ----------
-    rows : (level name, {"input", "truth", "prediction"}), each a field (n,) or (n1, n2), of which one
-        may be 1: the field does not vary along that axis.
     extent : left, right, bottom, top of the domain; left, right in one dimension.
     """
+    solid = any(row.points is not None and row.points.coords.shape[1] == 3 for row in rows)
     figure, axes = plt.subplots(
-        len(rows), 4, figsize=(13, 3.1 * len(rows)), squeeze=False, layout="constrained"
+        len(rows),
+        4,
+        figsize=(13, 3.1 * len(rows)),
+        squeeze=False,
+        layout="constrained",
+        subplot_kw={"projection": "3d"} if solid else None,
     )
-    for line, (name, fields) in zip(axes, rows, strict=True):
+    for line, (name, fields, points) in zip(axes, rows, strict=True):
         shown = {**fields, "|error|": np.abs(fields["prediction"] - fields["truth"])}
         low, high = float(fields["truth"].min()), float(fields["truth"].max())
         for ax, (title, field) in zip(line, shown.items(), strict=True):
             limits = (low, high) if title in ("truth", "prediction") else (None, None)
-            _draw(ax, field, extent, limits, "magma" if title == "|error|" else "viridis")
+            colours = "magma" if title == "|error|" else "viridis"
+            if points is None:
+                _draw(ax, field, extent, limits, colours)
+            else:
+                _draw_points(ax, field, points, limits, colours)
             ax.set_title(f"{title}, {name}", fontsize=10)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
@@ -44,6 +67,22 @@ def _draw(ax: Axes, field: np.ndarray, extent: tuple, limits: tuple, colours: st
         return
     # The first axis of a field is x: it runs to the right.
     image = ax.imshow(field.T, origin="lower", extent=extent, vmin=limits[0], vmax=limits[1], cmap=colours)
+    ax.figure.colorbar(image, ax=ax, shrink=0.85)
+    ax.tick_params(labelsize=7)
+
+
+def _draw_points(ax: Axes, field: np.ndarray, points: Points, limits: tuple, colours: str) -> None:
+    coords, (low, high) = points.coords, limits
+    if coords.shape[1] == 1:
+        ax.plot(coords[:, 0], field, ".", markersize=3)
+        return
+    if len(points.cells):
+        image = ax.tripcolor(*coords.T, field, triangles=points.cells, shading="gouraud", vmin=low, vmax=high)
+    else:
+        size = min(40.0, 8000.0 / len(coords))
+        image = ax.scatter(*coords.T, c=field, s=size, linewidths=0, vmin=low, vmax=high)
+    image.set_cmap(colours)
+    ax.set_aspect("equal")
     ax.figure.colorbar(image, ax=ax, shrink=0.85)
     ax.tick_params(labelsize=7)
 

@@ -6,11 +6,13 @@ import numpy as np
 import torch
 
 from nolab.data.hierarchy import Level
+from nolab.data.reading import read_level
 from nolab.metrics.spectrum import shell_spectrum
 from nolab.precision import arithmetic
 from nolab.tracking import run_directory as folder
-from nolab.tracking.figures import plot_predictions, plot_spectra
+from nolab.tracking.figures import Points, Shown, plot_predictions, plot_spectra
 from nolab.tracking.sinks import Sink
+from nolab.training.setup import TEST
 from nolab.training.trainer import Trainer
 
 _SPECTRUM_SAMPLES = 16
@@ -20,7 +22,7 @@ def draw_pictures(run_dir: Path, trainer: Trainer, sinks: list[Sink]) -> None:
     """In the run's folder of plots, and in every sink."""
     domain = trainer.setup.hierarchy.domain
     with trainer.averaged_weights():
-        if domain.ndim <= 2:
+        if domain.ndim <= 2 or domain.is_scattered:
             _send(sinks, "prediction", _predictions(run_dir / folder.PLOTS, trainer))
         if domain.ndim > 1 and all(axis.placement == "periodic" for axis in domain.axes):
             _send(sinks, "spectrum", _spectra(run_dir / folder.PLOTS, trainer))
@@ -32,15 +34,28 @@ def _send(sinks: list[Sink], name: str, path: Path) -> None:
 
 
 def _predictions(plots: Path, trainer: Trainer) -> Path:
-    """First test sample at the coarsest and the finest level of the hierarchy; of frames the last one."""
+    """First test sample at the coarsest and the finest level of the hierarchy, on scattered points at every level;
+    of frames the last one."""
     hierarchy = trainer.setup.hierarchy
     channel = -1 if trainer.setup.spec.frames else 0
+    ends = hierarchy.levels[0], hierarchy.finest
     rows = []
-    for level in dict.fromkeys((hierarchy.levels[0], hierarchy.finest)):
-        fields = _fields(trainer, level, 1)
-        rows.append((level.name, {name: field[0, channel] for name, field in fields.items()}))
+    for level in dict.fromkeys(hierarchy.levels if hierarchy.domain.is_scattered else ends):
+        fields = {name: field[0, channel] for name, field in _fields(trainer, level, 1).items()}
+        points = _points(trainer, level) if hierarchy.domain.is_scattered else None
+        if points is not None:  # padding stands at the end
+            fields = {name: field[: len(points.coords)] for name, field in fields.items()}
+        rows.append(Shown(level.name, fields, points))
     extent = tuple(end for axis in hierarchy.domain.axes for end in (axis.start, axis.stop))
     return plot_predictions(plots / "prediction.png", rows, extent)
+
+
+def _points(trainer: Trainer, level: Level) -> Points:
+    """Where the first test sample's points lie."""
+    setup = trainer.setup
+    mesh = read_level(setup.source, TEST, level.shape, setup.hierarchy.restriction, np.array([0]))
+    there, cells = mesh.weights[0] > 0, mesh.cells[0]
+    return Points(mesh.coords[0][there], cells[(cells >= 0).all(axis=1)])
 
 
 def _spectra(plots: Path, trainer: Trainer) -> Path:

@@ -19,7 +19,7 @@ from nolab.tracking.progress import ProgressView, View
 from nolab.tracking.sinks import FileSink, Record, Sink, WandbSink
 from nolab.training.budget import Budget
 from nolab.training.checkpoint import load_checkpoint
-from nolab.training.evaluation import measures_on
+from nolab.training.evaluation import MEASURES, measures_on
 from nolab.training.pictures import draw_pictures
 from nolab.training.setup import Data, Setup, prepare
 from nolab.training.stopping import stop_on_signals
@@ -169,7 +169,7 @@ def _summarise(trainer: Trainer) -> Record:
         channels = trainer.channel_errors() if len(names) > 1 else []
     final = levels[trainer.setup.hierarchy.finest.name]
     record = {
-        **{f"final/{name}": value for name, value in final.items()},
+        **{f"final/{name}": final.get(name) for name in MEASURES},
         **{f"final/rel_l2/{level}": values["rel_l2"] for level, values in levels.items()},
         **{f"final/rel_l2_of/{name}": error for name, error in zip(names, channels, strict=False)},
         "best/rel_l2": min(trainer.progress.best, final["rel_l2"]),

@@ -496,7 +496,9 @@ class TestStabilizerOfARun:
         monkeypatch.setattr(train_module, "draw_pictures", PLOT)
         original = pictures.plot_predictions
         monkeypatch.setattr(
-            pictures, "plot_predictions", lambda *a, **k: rows.update(dict(a[1])) or original(*a, **k)
+            pictures,
+            "plot_predictions",
+            lambda *a, **k: rows.update({row.level: row.fields for row in a[1]}) or original(*a, **k),
         )
         run = run_of(tiny, *self.LARGE, "precision.stabilizer=tanh")
         fields = rows["17x17"]

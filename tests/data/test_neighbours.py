@@ -1,0 +1,121 @@
+"""The search for neighbours, against brute force."""
+
+import numpy as np
+import pytest
+from scattered_support import BOX, mesh_level
+
+from nolab.data.neighbours import farthest_points, find_neighbours, grid_nodes
+from nolab.errors import InputError
+from nolab.mesh import MeshSize
+from nolab.neighbourhood import Neighbourhood
+
+LEVEL = mesh_level(0, 4, MeshSize(30, 80))
+COUNTS = (LEVEL.weights > 0).sum(axis=1)
+NUMBERS = np.arange(4)
+
+
+def search(wanted: Neighbourhood, numbers: np.ndarray = NUMBERS) -> tuple:
+    return find_neighbours(LEVEL.coords, LEVEL.weights, BOX, wanted, numbers)
+
+
+def distances(sample: int, to: np.ndarray | None = None) -> np.ndarray:
+    points = LEVEL.coords[sample, : COUNTS[sample]].astype(float)
+    others = points if to is None else to
+    return np.linalg.norm(points[:, None] - others[None], axis=-1)
+
+
+def test_there_are_samples_of_different_size() -> None:
+    assert len(set(COUNTS)) > 1
+
+
+def test_all_within_the_radius_and_no_others() -> None:
+    table, centres = search(Neighbourhood(0.4, 30))
+    assert centres is None
+    assert table.shape == (4, 30, 30)
+    for sample, count in enumerate(COUNTS):
+        near = distances(sample) <= 0.4
+        assert near.sum(axis=1).max() > near.sum(axis=1).min() > 1
+        for row in range(30):
+            found = table[sample, row][table[sample, row] >= 0]
+            expected = np.flatnonzero(near[row]) if row < count else []
+            assert found.tolist() == list(expected)
+
+
+def test_of_too_many_a_random_subset_stays_the_same_every_time() -> None:
+    table, _ = search(Neighbourhood(0.6, 5))
+    again, _ = search(Neighbourhood(0.6, 5))
+    np.testing.assert_array_equal(table, again)
+    for sample, count in enumerate(COUNTS):
+        near = distances(sample) <= 0.6
+        for row in range(count):
+            found = table[sample, row][table[sample, row] >= 0]
+            assert len(found) == len(set(found)) == min(5, near[row].sum())
+            assert near[row][found].all()
+    other, _ = search(Neighbourhood(0.6, 5), NUMBERS + 10)
+    assert (other != table).any()
+
+
+def test_every_neighbour_is_as_likely_to_stay() -> None:
+    coords, weights = np.random.default_rng(1).random((1, 12, 2)), np.full((1, 12), 1 / 12)
+    seen = np.zeros(12)
+    for number in range(600):
+        table, _ = find_neighbours(coords, weights, BOX, Neighbourhood(5.0, 4), np.array([number]))
+        seen += np.bincount(table[0, 0], minlength=12)
+    assert abs(seen / 600 - 1 / 3).max() < 0.09
+
+
+def test_the_nearest() -> None:
+    table, _ = search(Neighbourhood(None, 6))
+    for sample, count in enumerate(COUNTS):
+        expected = np.argsort(distances(sample), axis=1)[:, :6]
+        np.testing.assert_array_equal(table[sample, :count], expected)
+        assert (table[sample, count:] == -1).all()
+
+
+def test_nearest_of_fewer_points_than_asked_for() -> None:
+    table, _ = search(Neighbourhood(None, 40))
+    for sample, count in enumerate(COUNTS):
+        assert ((table[sample, :count] >= 0).sum(axis=1) == count).all()
+
+
+def test_nodes_of_a_grid() -> None:
+    shape = (5, 7)
+    nodes = grid_nodes(BOX, shape)
+    assert nodes[0].tolist() == [0, 0]
+    assert nodes[-1].tolist() == [1, 2]
+    np.testing.assert_allclose(nodes[1], [0, 1 / 3])
+    table, _ = search(Neighbourhood(0.5, 35, grid=shape))
+    for sample, count in enumerate(COUNTS):
+        near = distances(sample, nodes) <= 0.5
+        for row in range(count):
+            assert table[sample, row][table[sample, row] >= 0].tolist() == np.flatnonzero(near[row]).tolist()
+
+
+def test_neighbours_of_centres() -> None:
+    table, centres = search(Neighbourhood(0.5, 30, centres=4))
+    for sample in range(4):
+        near = distances(sample) <= 0.5
+        for row, centre in enumerate(centres[sample]):
+            found = table[sample, row][table[sample, row] >= 0]
+            assert found.tolist() == np.flatnonzero(near[centre]).tolist()
+
+
+def test_farthest_points_are_greedy_and_begin_alike() -> None:
+    points = np.random.default_rng(2).random((40, 3))
+    chosen = farthest_points(points, 10)
+    assert chosen[0] == np.linalg.norm(points - points.mean(axis=0), axis=1).argmax()
+    for i in range(1, 10):
+        gaps = np.linalg.norm(points[:, None] - points[chosen[:i]][None], axis=-1).min(axis=1)
+        assert gaps[chosen[i]] == pytest.approx(gaps.max())
+    np.testing.assert_array_equal(farthest_points(points, 5), chosen[:5])
+
+
+def test_more_centres_than_points_come_again() -> None:
+    chosen = farthest_points(np.random.default_rng(2).random((3, 2)), 8)
+    assert chosen.tolist() == [*chosen[:3], *chosen[:3], *chosen[:2]]
+
+
+@pytest.mark.parametrize("given", [(0.0, 4), (-1.0, 4), (float("inf"), 4), (0.1, 0)])
+def test_bad_neighbourhoods(given: tuple) -> None:
+    with pytest.raises(InputError):
+        Neighbourhood(*given)
