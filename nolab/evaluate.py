@@ -1,6 +1,7 @@
 """Errors of a finished run on its test set, at the grids that are asked for."""
 
 from collections.abc import Sequence
+from math import prod
 from pathlib import Path
 
 import torch
@@ -46,7 +47,8 @@ def evaluate_run(
     source = with_levels(source, shapes, config.hierarchy.restriction)
     normalizers = run.normalizers
     wanted = getattr(run.model, "neighbourhood", None)
-    levels = read_tests(source, shapes, config.hierarchy.restriction, normalizers, wanted)
+    coarsest = min(levels, key=prod)
+    read = read_tests(source, shapes, config.hierarchy.restriction, normalizers, wanted, coarsest)
     evaluator = Evaluator(
         run.model,
         source.domain,
@@ -55,7 +57,7 @@ def evaluate_run(
         config.precision.stabilizer,
         run.device,
     )
-    return {shape_name(shape): evaluator.errors(level) for shape, level in zip(shapes, levels, strict=True)}
+    return {shape_name(shape): evaluator.errors(level) for shape, level in zip(shapes, read, strict=True)}
 
 
 def _finer(source: FieldSource, levels: list[Shape]) -> list[Shape]:

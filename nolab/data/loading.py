@@ -51,7 +51,7 @@ def load_levels(
     InputError : samples that cannot be read or are damaged.
     """
     shapes, count, domain = [level.shape for level in hierarchy.levels], source.count(split), hierarchy.domain
-    tables = [find_tables(source, split, shape, hierarchy.restriction, wanted) for shape in shapes]
+    tables = [find_tables(source, split, shape, hierarchy.restriction, wanted, shapes[0]) for shape in shapes]
     levels: list[LevelTensors] = []
     norms = [torch.empty(count) for _ in shapes]
     moments = [np.empty((2, count, len(names))) for names in (source.input_names, source.output_names)]

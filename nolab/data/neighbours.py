@@ -8,7 +8,12 @@ from nolab.neighbourhood import Neighbourhood
 
 
 def find_neighbours(
-    coords: np.ndarray, weights: np.ndarray, domain: Domain, wanted: Neighbourhood, numbers: np.ndarray
+    coords: np.ndarray,
+    weights: np.ndarray,
+    domain: Domain,
+    wanted: Neighbourhood,
+    numbers: np.ndarray,
+    anchors: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Tables of neighbours, and the centres where they are asked for.
 
@@ -16,6 +21,7 @@ def find_neighbours(
     ----------
     coords, weights : (n, N, ndim) and (n, N), see :class:`nolab.mesh.MeshFields`.
     numbers : (n,), of the samples in their split: the seed of what is left out of full neighbourhoods.
+    anchors : (n, M, ndim), places whose nearest points are the centres; None: points far from each other.
 
     Returns
     -------
@@ -29,7 +35,8 @@ def find_neighbours(
         points = places[weight > 0].astype(np.float64)
         targets = points
         if centres is not None:
-            centres[sample] = farthest_points(points, m)
+            near = None if anchors is None else cKDTree(points).query(anchors[sample])[1]
+            centres[sample] = farthest_points(points, m) if near is None else near
             targets = points[centres[sample]]
         tree = cKDTree(points) if nodes is None else nodes
         rows = _rows(tree, targets, wanted, np.random.default_rng(int(number)))
@@ -61,6 +68,17 @@ def farthest_points(points: np.ndarray, count: int) -> np.ndarray:
         np.minimum(distance, np.square(points - points[chosen[i - 1]]).sum(axis=1), out=distance)
         chosen[i] = distance.argmax()
     return np.resize(chosen, count)
+
+
+def far_places(coords: np.ndarray, weights: np.ndarray, count: int) -> np.ndarray:
+    """Coordinates (n, count, ndim) of points of every sample that are far from each other.
+
+    Parameters
+    ----------
+    coords, weights : (n, N, ndim) and (n, N), see :class:`nolab.mesh.MeshFields`.
+    """
+    samples = (places[weight > 0].astype(np.float64) for places, weight in zip(coords, weights, strict=True))
+    return np.stack([points[farthest_points(points, count)] for points in samples])
 
 
 def _rows(

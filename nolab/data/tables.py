@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nolab.data.neighbours import find_neighbours
+from nolab.data.neighbours import far_places, find_neighbours
 from nolab.data.reading import read_level
 from nolab.data.source import FieldSource, Shape
 from nolab.grid import shape_name
@@ -33,11 +33,21 @@ class Tables(NamedTuple):
 
 
 def find_tables(
-    source: FieldSource, split: str, shape: Shape, method: str, wanted: Neighbourhood | None
+    source: FieldSource,
+    split: str,
+    shape: Shape,
+    method: str,
+    wanted: Neighbourhood | None,
+    coarsest: Shape | None = None,
 ) -> Tables | None:
     """The tables of a split at one level; None where none are wanted.
 
     They are kept where the source has a place for them (`neighbours_folder`), and read from there.
+
+    Parameters
+    ----------
+    coarsest : level of which the centres are chosen; at other levels they are the points nearest to those, so that
+        all levels have their centres at nearly the same places. None: of `shape`.
 
     Raises
     ------
@@ -47,16 +57,17 @@ def find_tables(
         return None
     folder: Path | None = getattr(source, "neighbours_folder", None)
     names = ("neighbours",) if wanted.centres is None else ("neighbours", "centres")
+    anchored = coarsest if wanted.centres is not None and coarsest != shape else None
     if folder is None:
-        return _search(source, split, shape, method, wanted)
-    key = hashlib.sha256(repr((VERSION, method, wanted)).encode()).hexdigest()[:16]
+        return _search(source, split, shape, method, wanted, anchored)
+    key = hashlib.sha256(repr((VERSION, method, wanted, anchored)).encode()).hexdigest()[:16]
     files = [folder / f"{split}-{shape_name(shape)}-{key}-{name}.npy" for name in names]
     found = [
         _read(file, size, limit)
         for file, (size, limit) in zip(files, _expected(source, split, shape, wanted), strict=False)
     ]
     if any(table is None for table in found):
-        tables = _search(source, split, shape, method, wanted)
+        tables = _search(source, split, shape, method, wanted, anchored)
         for file, table in zip(files, tables, strict=False):
             _keep(file, table)
         return tables
@@ -72,12 +83,23 @@ def _expected(
     yield (n, m), shape[0]
 
 
-def _search(source: FieldSource, split: str, shape: Shape, method: str, wanted: Neighbourhood) -> Tables:
+def _search(
+    source: FieldSource,
+    split: str,
+    shape: Shape,
+    method: str,
+    wanted: Neighbourhood,
+    anchored: Shape | None,
+) -> Tables:
     parts = []
     for start in range(0, source.count(split), _BLOCK):
         rows = np.arange(start, min(start + _BLOCK, source.count(split)))
         level = read_level(source, split, shape, method, rows)
-        parts.append(find_neighbours(level.coords, level.weights, source.domain, wanted, rows))
+        anchors = None
+        if anchored is not None:
+            coarse = read_level(source, split, anchored, method, rows)
+            anchors = far_places(coarse.coords, coarse.weights, wanted.centres)
+        parts.append(find_neighbours(level.coords, level.weights, source.domain, wanted, rows, anchors))
     neighbours, centres = zip(*parts, strict=True)
     return Tables(np.concatenate(neighbours), None if wanted.centres is None else np.concatenate(centres))
 

@@ -81,9 +81,8 @@ class Setup:
         )
         levels = [*self.hierarchy.levels, *self.finer_levels()]
         shapes, kind = [level.shape for level in levels], self.hierarchy.restriction
-        tests = dict(
-            zip(levels, read_tests(self.source, shapes, kind, normalizers, self.neighbourhood), strict=True)
-        )
+        read = read_tests(self.source, shapes, kind, normalizers, self.neighbourhood, shapes[0])
+        tests = dict(zip(levels, read, strict=True))
         return Data(batcher, normalizers, tests, units(normalizers, self.device))
 
     @property
@@ -211,16 +210,21 @@ def read_tests(
     kind: Kind,
     normalizers: Normalizers,
     wanted: Neighbourhood | None,
+    coarsest: Shape,
 ) -> list[LevelTensors]:
     """The test split at every level, normalised.
 
     Parameters
     ----------
     wanted : the neighbours of scattered points that the model asks for.
+    coarsest : level of the run's hierarchy.
     """
+    levels = zip(shapes, read_pyramid(source, TEST, shapes, kind), strict=True)
     return [
-        normalize_level(level, normalizers, source.domain, find_tables(source, TEST, shape, kind, wanted))
-        for shape, level in zip(shapes, read_pyramid(source, TEST, shapes, kind), strict=True)
+        normalize_level(
+            level, normalizers, source.domain, find_tables(source, TEST, shape, kind, wanted, coarsest)
+        )
+        for shape, level in levels
     ]
 
 

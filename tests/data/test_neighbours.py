@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scattered_support import BOX, mesh_level
 
-from nolab.data.neighbours import farthest_points, find_neighbours, grid_nodes
+from nolab.data.neighbours import far_places, farthest_points, find_neighbours, grid_nodes
 from nolab.errors import InputError
 from nolab.mesh import MeshSize
 from nolab.neighbourhood import Neighbourhood
@@ -119,3 +119,23 @@ def test_more_centres_than_points_come_again() -> None:
 def test_bad_neighbourhoods(given: tuple) -> None:
     with pytest.raises(InputError):
         Neighbourhood(*given)
+
+
+def test_centres_are_the_points_nearest_to_anchors() -> None:
+    anchors = np.random.default_rng(5).random((4, 6, 2))
+    table, centres = find_neighbours(
+        LEVEL.coords, LEVEL.weights, BOX, Neighbourhood(0.4, 30, centres=6), NUMBERS, anchors
+    )
+    for sample in range(4):
+        assert centres[sample].tolist() == distances(sample, anchors[sample]).argmin(axis=0).tolist()
+        near = distances(sample)[centres[sample]] <= 0.4
+        for row in range(6):
+            found = table[sample, row][table[sample, row] >= 0]
+            assert found.tolist() == np.flatnonzero(near[row]).tolist()
+
+
+def test_far_places_are_those_of_the_samples_own_points() -> None:
+    places = far_places(LEVEL.coords, LEVEL.weights, 5)
+    for sample, count in enumerate(COUNTS):
+        points = LEVEL.coords[sample, :count].astype(float)
+        np.testing.assert_array_equal(places[sample], points[farthest_points(points, 5)])

@@ -111,3 +111,17 @@ def test_rows(store) -> None:
     assert (some.neighbours == found.neighbours[[0, 3]]).all()
     assert (some.centres == found.centres[[0, 3]]).all()
     assert META.counts["train"] == len(found.neighbours)
+
+
+def test_all_levels_have_their_centres_at_the_coarsest_levels_places(store) -> None:
+    coarsest, finest = SHAPE, (ROOMS[2].points,)
+    first = find_tables(store, "train", coarsest, "subsample", WANTED, coarsest)
+    fine = find_tables(store, "train", finest, "subsample", WANTED, coarsest)
+    below, above = (store.read("train", shape).coords.astype(float) for shape in (coarsest, finest))
+    counts = (store.read("train", finest).weights > 0).sum(axis=1)
+    for sample in range(5):
+        places = below[sample, first.centres[sample]]
+        gaps = np.linalg.norm(above[sample, : counts[sample], None] - places, axis=-1)
+        assert fine.centres[sample].tolist() == gaps.argmin(axis=0).tolist()
+    assert same(find_tables(store, "train", coarsest, "subsample", WANTED), first)
+    assert not same(find_tables(store, "train", finest, "subsample", WANTED), fine)
