@@ -9,7 +9,7 @@ from scattered_support import BOX, ROOMS, scattered_source
 from nolab.data.arrays import ArraySource
 from nolab.data.batcher import open_batcher
 from nolab.data.hierarchy import HierarchyOptions, build_hierarchy, check_restriction
-from nolab.data.neighbours import find_neighbours
+from nolab.data.neighbours import far_places, find_neighbours
 from nolab.data.thinning import thin
 from nolab.errors import InputError
 from nolab.grid import Domain
@@ -53,7 +53,9 @@ def test_batches_are_the_samples() -> None:
         assert batch.shape == shape
         np.testing.assert_array_equal(batch.coords, fields.coords)
         np.testing.assert_array_equal(batch.mask, fields.weights > 0)
-        table, centres = find_neighbours(fields.coords, fields.weights, BOX, WANTED, rows)
+        coarse = scattered_source().read("train", STORED[0], rows)
+        anchors = far_places(coarse.coords, coarse.weights, 4) if level else None
+        table, centres = find_neighbours(fields.coords, fields.weights, BOX, WANTED, rows, anchors)
         np.testing.assert_array_equal(batch.neighbours, table)
         np.testing.assert_array_equal(batch.centres, centres)
         assert batch.neighbours.dtype == torch.int64
