@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scattered_support import mesh_level, mesh_sample
+from mesh_support import mesh_level, mesh_sample
 
 from nolab.errors import InputError
 from nolab.mesh import MeshSize, check_mesh, padded, vertex_weights

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scattered_support import BOX, mesh_level
+from mesh_support import BOX, mesh_level
 
 from nolab.data.neighbours import far_places, farthest_points, find_neighbours, grid_nodes
 from nolab.errors import InputError

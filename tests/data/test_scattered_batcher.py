@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from batcher_support import CPU
-from scattered_support import BOX, ROOMS, scattered_source
+from mesh_support import BOX, ROOMS, scattered_source
 
 from nolab.data.arrays import ArraySource
 from nolab.data.batcher import open_batcher

@@ -6,7 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from scattered_support import BOX, ROOMS, mesh_level
+from mesh_support import BOX, ROOMS, mesh_level
 
 from nolab.data.store import Store, StoreChunk, StoreMeta, write_store
 from nolab.errors import InputError

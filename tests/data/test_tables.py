@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scattered_support import ROOMS, scattered_source
+from mesh_support import ROOMS, scattered_source
 from test_scattered_store import META, written
 
 from nolab.data import tables

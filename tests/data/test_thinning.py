@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scattered_support import mesh_level
+from mesh_support import mesh_level
 
 from nolab.data.thinning import thin
 from nolab.errors import InputError

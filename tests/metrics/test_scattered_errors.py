@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from scattered_support import BOX, ROOMS, scattered_source
+from mesh_support import BOX, ROOMS, scattered_source
 
 from nolab.fields import Draw, FieldBatch
 from nolab.grid import Domain
