@@ -18,8 +18,6 @@ class Neighbourhood:
         a mean over the neighbours stays an estimate of the mean over the ball. Without a radius: the `most` nearest.
     centres : the targets are so many of the points, far from each other (farthest point sampling); their
         indices are (n, M). None: the targets are all points.
-    grid : the neighbours are the nodes of this regular grid, which holds both ends of the domain's box, by their flat
-        index, instead of the points.
 
     A point is a neighbour of itself. Padding has no neighbours and is none.
     """
@@ -27,7 +25,6 @@ class Neighbourhood:
     radius: float | None
     most: int
     centres: int | None = None
-    grid: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         check(self.radius is None or 0 < self.radius < float("inf"), "radius", self.radius, "> 0")

@@ -48,7 +48,7 @@ def geometry_tensors(
     check_box(coords[weights > 0], domain, "coords")
     geometry = {"coords": coords, "weights": weights.astype(np.float32)}
     if wanted is not None:
-        tables = find_neighbours(coords, weights, domain, wanted, np.arange(n_samples))
+        tables = find_neighbours(coords, weights, wanted, np.arange(n_samples))
         named = zip(("neighbours", "centres"), tables, strict=True)
         geometry |= {name: table.astype(np.int64) for name, table in named if table is not None}
     return {name: torch.from_numpy(values) for name, values in geometry.items()}

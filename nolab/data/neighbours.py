@@ -3,14 +3,12 @@
 import numpy as np
 from scipy.spatial import cKDTree
 
-from nolab.grid import Axis, Domain
 from nolab.neighbourhood import Neighbourhood
 
 
 def find_neighbours(
     coords: np.ndarray,
     weights: np.ndarray,
-    domain: Domain,
     wanted: Neighbourhood,
     numbers: np.ndarray,
     anchors: np.ndarray | None = None,
@@ -27,30 +25,19 @@ def find_neighbours(
     -------
     (n, M, K) int32, -1 where there is no neighbour; and (n, M) int32 or None. K is `wanted.most`.
     """
-    nodes = None if wanted.grid is None else cKDTree(grid_nodes(domain, wanted.grid))
     m = coords.shape[1] if wanted.centres is None else wanted.centres
     table = np.full((len(coords), m, wanted.most), -1, np.int32)
     centres = None if wanted.centres is None else np.empty((len(coords), m), np.int32)
     for sample, (places, weight, number) in enumerate(zip(coords, weights, numbers, strict=True)):
         points = places[weight > 0].astype(np.float64)
-        targets = points
+        tree, targets = cKDTree(points), points
         if centres is not None:
-            near = None if anchors is None else cKDTree(points).query(anchors[sample])[1]
+            near = None if anchors is None else tree.query(anchors[sample])[1]
             centres[sample] = farthest_points(points, m) if near is None else near
             targets = points[centres[sample]]
-        tree = cKDTree(points) if nodes is None else nodes
         rows = _rows(tree, targets, wanted, np.random.default_rng(int(number)))
         table[sample, : len(rows)] = rows
     return table, centres
-
-
-def grid_nodes(domain: Domain, shape: tuple[int, ...]) -> np.ndarray:
-    """Nodes of the regular grid over the domain's box, (prod(shape), ndim), last axis fastest."""
-    axes = [
-        Axis("nodal", axis.start, axis.stop).coordinates(n).numpy()
-        for axis, n in zip(domain.axes, shape, strict=True)
-    ]
-    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, domain.ndim)
 
 
 def farthest_points(points: np.ndarray, count: int) -> np.ndarray:

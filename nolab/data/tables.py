@@ -4,7 +4,6 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from math import prod
 from pathlib import Path
 from typing import NamedTuple
 
@@ -79,7 +78,7 @@ def _expected(
 ) -> Iterator[tuple[tuple[int, ...], int]]:
     """Shape of each table, and the number that its entries lie below."""
     n, m = source.count(split), wanted.centres or shape[0]
-    yield (n, m, wanted.most), shape[0] if wanted.grid is None else prod(wanted.grid)
+    yield (n, m, wanted.most), shape[0]
     yield (n, m), shape[0]
 
 
@@ -99,7 +98,7 @@ def _search(
         if anchored is not None:
             coarse = read_level(source, split, anchored, method, rows)
             anchors = far_places(coarse.coords, coarse.weights, wanted.centres)
-        parts.append(find_neighbours(level.coords, level.weights, source.domain, wanted, rows, anchors))
+        parts.append(find_neighbours(level.coords, level.weights, wanted, rows, anchors))
     neighbours, centres = zip(*parts, strict=True)
     return Tables(np.concatenate(neighbours), None if wanted.centres is None else np.concatenate(centres))
 

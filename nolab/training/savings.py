@@ -52,9 +52,8 @@ def _scattered(batch: FieldBatch, wanted: Neighbourhood | None) -> FieldBatch:
         "weights": torch.full((n_samples, n), 1 / n, device=device),
     }
     if wanted is not None:
-        below = n if wanted.grid is None else math.prod(wanted.grid)
         size = (n_samples, wanted.centres or n, wanted.most)
-        geometry["neighbours"] = torch.randint(below, size, device=device)
+        geometry["neighbours"] = torch.randint(n, size, device=device)
         if wanted.centres is not None:
             geometry["centres"] = torch.randint(n, size[:2], device=device)
     return replace(batch, **geometry)

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from mesh_support import BOX, mesh_level
+from mesh_support import mesh_level
 
-from nolab.data.neighbours import far_places, farthest_points, find_neighbours, grid_nodes
+from nolab.data.neighbours import far_places, farthest_points, find_neighbours
 from nolab.errors import InputError
 from nolab.mesh import MeshSize
 from nolab.neighbourhood import Neighbourhood
@@ -15,7 +15,7 @@ NUMBERS = np.arange(4)
 
 
 def search(wanted: Neighbourhood, numbers: np.ndarray = NUMBERS) -> tuple:
-    return find_neighbours(LEVEL.coords, LEVEL.weights, BOX, wanted, numbers)
+    return find_neighbours(LEVEL.coords, LEVEL.weights, wanted, numbers)
 
 
 def distances(sample: int, to: np.ndarray | None = None) -> np.ndarray:
@@ -59,7 +59,7 @@ def test_every_neighbour_is_as_likely_to_stay() -> None:
     coords, weights = np.random.default_rng(1).random((1, 12, 2)), np.full((1, 12), 1 / 12)
     seen = np.zeros(12)
     for number in range(600):
-        table, _ = find_neighbours(coords, weights, BOX, Neighbourhood(5.0, 4), np.array([number]))
+        table, _ = find_neighbours(coords, weights, Neighbourhood(5.0, 4), np.array([number]))
         seen += np.bincount(table[0, 0], minlength=12)
     assert abs(seen / 600 - 1 / 3).max() < 0.09
 
@@ -76,19 +76,6 @@ def test_nearest_of_fewer_points_than_asked_for() -> None:
     table, _ = search(Neighbourhood(None, 40))
     for sample, count in enumerate(COUNTS):
         assert ((table[sample, :count] >= 0).sum(axis=1) == count).all()
-
-
-def test_nodes_of_a_grid() -> None:
-    shape = (5, 7)
-    nodes = grid_nodes(BOX, shape)
-    assert nodes[0].tolist() == [0, 0]
-    assert nodes[-1].tolist() == [1, 2]
-    np.testing.assert_allclose(nodes[1], [0, 1 / 3])
-    table, _ = search(Neighbourhood(0.5, 35, grid=shape))
-    for sample, count in enumerate(COUNTS):
-        near = distances(sample, nodes) <= 0.5
-        for row in range(count):
-            assert table[sample, row][table[sample, row] >= 0].tolist() == np.flatnonzero(near[row]).tolist()
 
 
 def test_neighbours_of_centres() -> None:
@@ -124,7 +111,7 @@ def test_bad_neighbourhoods(given: tuple) -> None:
 def test_centres_are_the_points_nearest_to_anchors() -> None:
     anchors = np.random.default_rng(5).random((4, 6, 2))
     table, centres = find_neighbours(
-        LEVEL.coords, LEVEL.weights, BOX, Neighbourhood(0.4, 30, centres=6), NUMBERS, anchors
+        LEVEL.coords, LEVEL.weights, Neighbourhood(0.4, 30, centres=6), NUMBERS, anchors
     )
     for sample in range(4):
         assert centres[sample].tolist() == distances(sample, anchors[sample]).argmin(axis=0).tolist()

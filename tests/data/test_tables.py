@@ -39,12 +39,12 @@ def same(a: tables.Tables, b: tables.Tables) -> bool:
     return all((x is None and y is None) or (x == y).all() for x, y in zip(a, b, strict=True))
 
 
-@pytest.mark.parametrize("wanted", [WANTED, Neighbourhood(None, 4), Neighbourhood(0.5, 9, grid=(3, 4))])
+@pytest.mark.parametrize("wanted", [WANTED, Neighbourhood(None, 4)])
 def test_blocks_give_what_one_search_gives_and_it_is_kept(store, searches, wanted) -> None:
     found = find_tables(store, "train", SHAPE, "subsample", wanted)
     assert len(searches) == 3
     fields = store.read("train", SHAPE)
-    expected = find_neighbours(fields.coords, fields.weights, store.domain, wanted, np.arange(5))
+    expected = find_neighbours(fields.coords, fields.weights, wanted, np.arange(5))
     assert same(found, tables.Tables(*expected))
     assert same(find_tables(store, "train", SHAPE, "subsample", wanted), found)
     assert len(searches) == 3

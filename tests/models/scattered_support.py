@@ -57,7 +57,7 @@ def batch_of(
         coords.append(np.pad(cloud, ((0, missing), (0, 0)), constant_values=np.nan))
         values.append(np.pad(field(cloud), ((0, 0), (0, missing)), constant_values=np.nan))
         quadrature.append(np.pad(w / w.sum(), (0, missing)))
-    tables = find_neighbours(np.stack(coords), np.stack(quadrature), domain, wanted, np.arange(len(clouds)))
+    tables = find_neighbours(np.stack(coords), np.stack(quadrature), wanted, np.arange(len(clouds)))
     neighbours, centres = (None if table is None else torch.from_numpy(table).long() for table in tables)
     tensors = (torch.from_numpy(np.stack(part)) for part in (values, coords, quadrature))
     values, coords, quadrature = tensors
