@@ -14,6 +14,13 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     torch.set_num_threads(1)  # one process per core already
 
 
+@pytest.fixture(autouse=True)
+def _no_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures take longer than a tiny run: only tests that are marked so draw them."""
+    if request.node.get_closest_marker("pictures") is None:
+        monkeypatch.setattr("nolab.training.train.draw_pictures", lambda *_: None)
+
+
 @pytest.fixture(scope="session")
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Stores that the whole session shares."""

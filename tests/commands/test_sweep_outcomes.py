@@ -21,13 +21,12 @@ from nolab.sweeps.view import SweepView
 
 @pytest.fixture
 def command(monkeypatch, capfd, tmp_path) -> Callable[..., SimpleNamespace]:
-    """The command line in this process, in an empty folder; pictures are not drawn."""
+    """The command line in this process, in an empty folder."""
     logger = logging.getLogger("nolab")
     before = logger.handlers[:], logger.level, logger.propagate
     monkeypatch.setenv("HYDRA_FULL_ERROR", "")  # what the command sets ends with the test
     monkeypatch.setenv("NOLAB_SWEEP", "")
     monkeypatch.setattr(sys, "argv", [])
-    monkeypatch.setattr("nolab.training.train.draw_pictures", lambda *_: None)
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str) -> SimpleNamespace:

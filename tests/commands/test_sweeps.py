@@ -42,7 +42,6 @@ def same_results(a: Path, b: Path) -> bool:
 @pytest.fixture
 def whole(data_dir, tmp_path, monkeypatch) -> Path:
     """Output folder of the same jobs as single runs, none of them interrupted."""
-    monkeypatch.setattr("nolab.training.train.draw_pictures", lambda *_: None)
     keys_values = (job.split("=") for job in JOBS)
     values = ([f"{key}={value}" for value in given.split(",")] for key, given in keys_values)
     for job in product(*values):

@@ -17,7 +17,6 @@ from nolab.config import validate
 from nolab.errors import InputError
 from nolab.estimators.curriculum import Curriculum
 from nolab.moments import Moments
-from nolab.training import train as train_module
 from nolab.training import trainer as trainer_module
 from nolab.training.savings import finest_batch, neval_flops
 from nolab.training.setup import prepare
@@ -93,7 +92,6 @@ def costs(monkeypatch):
 
     monkeypatch.setattr(trainer_module, "measure_costs", measured)
     monkeypatch.setattr(trainer_module, "measure_batch_costs", measured_batches)
-    monkeypatch.setattr(train_module, "draw_pictures", lambda *_: None)  # takes longer than the run
     return seconds
 
 

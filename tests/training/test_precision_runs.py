@@ -22,7 +22,6 @@ from nolab.precision import MODES, PrecisionOptions, arithmetic, autocast, build
 from nolab.spectral.precision import current
 from nolab.training import evaluation, pictures
 from nolab.training import gradient as engine_module
-from nolab.training import train as train_module
 from nolab.training.guard import PATIENCE, FiniteGuard, NonFiniteLoss
 from nolab.training.optimizer import build_optimizer
 from nolab.training.setup import Setup
@@ -171,12 +170,6 @@ def spied(monkeypatch, module):
     return seen
 
 
-@pytest.fixture(autouse=True)
-def no_plots(monkeypatch):
-    """They take longer than the runs."""
-    monkeypatch.setattr(train_module, "draw_pictures", lambda *_: None)
-
-
 @pytest.fixture(scope="module")
 def cached(data_dir, tmp_path_factory):
     """Runs that several tests look at."""
@@ -188,9 +181,6 @@ def cached(data_dir, tmp_path_factory):
         )
 
     return run
-
-
-PLOT = train_module.draw_pictures
 
 
 def run_of(tiny, *overrides):
@@ -491,9 +481,9 @@ class TestStabilizerOfARun:
         assert np.array_equal(predicted, forward("tanh"))
         assert not np.allclose(predicted, forward("scale"), rtol=1e-3)
 
+    @pytest.mark.pictures
     def test_plots_use_it(self, tiny, monkeypatch):
         rows = {}
-        monkeypatch.setattr(train_module, "draw_pictures", PLOT)
         original = pictures.plot_predictions
         monkeypatch.setattr(
             pictures,

@@ -59,6 +59,7 @@ def test_other_channels_have_statistics_of_their_own(flow):
     assert not setup.spec.frames
 
 
+@pytest.mark.pictures
 @pytest.mark.parametrize("sampling", ["fine", "mlmc"])
 def test_a_roll_out_trains_and_reports_every_frame(flow, sampling):
     run = nolab.train(flow("model.rollout=true", f"sampling={sampling}", "sampling.batch_size=1"))

@@ -59,6 +59,11 @@ def test_every_model_trains_on_every_level(shapes, model, sampling):
     ]
     assert all(0 < run.summary[f"final/rel_l2/{level}"] < 10 for level in LEVELS)
     assert run.summary["final/h1"] is None
+
+
+@pytest.mark.pictures
+def test_pictures_of_meshes(shapes):
+    run = nolab.train(shapes())
     assert (run.path / "plots" / "prediction.png").stat().st_size > 20_000
 
 
@@ -91,13 +96,11 @@ def test_a_finer_level_than_the_hierarchys_is_a_zero_shot_test(shapes):
 @pytest.mark.parametrize("model", ["mp_pde", "ginot"])
 def test_a_resumed_run_ends_with_the_same_bits(shapes, model):
     more = ("sampling=mlmc", "neval=30")
-    whole = nolab.train(shapes("budget.steps=4", *more, model=model))
     part = nolab.train(shapes("budget.steps=2", "scheduler=constant", *more, model=model))
-    other = nolab.train(shapes("budget.steps=4", "scheduler=constant", *more, model=model))
+    whole = nolab.train(shapes("budget.steps=4", "scheduler=constant", *more, model=model))
     resumed = nolab.resume(part.path, ["budget.steps=4"])
-    for name, value in other.model.state_dict().items():
+    for name, value in whole.model.state_dict().items():
         assert torch.equal(resumed.model.state_dict()[name], value), name
-    assert whole.summary["cost/steps"] == resumed.summary["cost/steps"]
 
 
 @pytest.fixture
