@@ -1,10 +1,12 @@
 """V_ℓ of every model on every kind of hierarchy: how far each has level consistency.
 
-    python scripts/model_consistency.py [--steps 200] [--samples 24] [--seeds 0 1 2]
+    python scripts/model_consistency.py [--places grids] [--steps 200] [--samples 24] [--seeds 0 1 2]
+    python scripts/model_consistency.py --places points
 
 Each model is trained briefly at the level below the finest; then gradients of single samples at every level give
 V_ℓ = tr Cov(g_ℓ - g_{ℓ-1}) over V_fine = tr Cov(g_L), and the squared bias |E(g_L - g_ℓ)|² over V_fine. Averaged
-hierarchies need cell-centred or periodic data; what a model or a data set does not take is left out by name.
+hierarchies need cell-centred or periodic data; what a model or a data set does not take is left out by name. On
+scattered points `subsample` is the hierarchy of meshes that the data hold.
 """
 
 import argparse
@@ -17,7 +19,13 @@ from nolab.errors import InputError
 
 DARCY = ["dataset=darcy", "dataset.finest=129", "hierarchy.levels=[17,33,65,129]"]
 SPHERE = ["dataset=shallow_water", "hierarchy=two"]
-MODELS = {
+SHAPES = ["dataset=poisson_shapes", "dataset.n_train=256", "hierarchy=four", "optimizer.lr=2e-3"]
+CELL = ["dataset=elasticity", "dataset.n_train=256", "hierarchy=three", "optimizer.lr=2e-3"]
+MESSAGES = ["model=mp_pde", "model.hidden=16", "model.n_layers=4", "model.radius=0.25", "model.neighbours=64"]
+TRANSFORMER = ["model=ginot", "model.width=32"]
+GRAPH = ["model=gino", "model.latent=17", "model.hidden_channels=12", "model.in_radius=0.25"]
+PLAIN = "model.weighted=false"
+GRIDS = {
     "fno, consistent": ["model=fno", *DARCY],
     "fno, index": ["model=fno", "model.discretization=index", *DARCY],
     "tfno, consistent": ["model=tfno", *DARCY],
@@ -25,7 +33,29 @@ MODELS = {
     "deeponet, sensors": ["model=deeponet", "optimizer.lr=1e-3", *DARCY],
     "sfno (shallow water)": ["model=sfno", *SPHERE],
 }
-KINDS = ("subsample", "average", "spectral")
+POINTS = {
+    "mp_pde, weighted, shapes": [*MESSAGES, *SHAPES],
+    "mp_pde, plain means, shapes": [*MESSAGES, PLAIN, *SHAPES],
+    "mp_pde, plain means of 8 nearest, shapes": [
+        *MESSAGES,
+        PLAIN,
+        "model.graph=nearest",
+        "model.neighbours=8",
+        *SHAPES,
+    ],
+    "ginot, weighted, shapes": [*TRANSFORMER, *SHAPES],
+    "ginot, as published, shapes": [*TRANSFORMER, PLAIN, *SHAPES],
+    "gino, weighted, shapes": [*GRAPH, *SHAPES],
+    "gino, plain means, shapes": [*GRAPH, PLAIN, *SHAPES],
+    "mp_pde, weighted, cell": [*MESSAGES, *CELL],
+    "mp_pde, plain means, cell": [*MESSAGES, PLAIN, *CELL],
+    "ginot, weighted, cell": [*TRANSFORMER, *CELL],
+    "ginot, as published, cell": [*TRANSFORMER, PLAIN, *CELL],
+}
+PLACES = {
+    "grids": (GRIDS, ("subsample", "average", "spectral"), "model_consistency"),
+    "points": (POINTS, ("subsample", "farthest", "random"), "point_consistency"),
+}
 
 
 def measure(overrides, kind, steps, samples, seeds):
@@ -60,6 +90,8 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--places", choices=PLACES, default="grids")
+    parser.add_argument("--kinds", nargs="+", help="hierarchies; default: all")
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--samples", type=int, default=24)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
@@ -69,8 +101,9 @@ def main():
         "|---|---|---|---|---|",
     ]
     result = {}
-    for model, overrides in MODELS.items():
-        for kind in KINDS:
+    models, kinds, name = PLACES[options.places]
+    for model, overrides in models.items():
+        for kind in options.kinds or kinds:
             try:
                 rows = measure(overrides, kind, options.steps, options.samples, options.seeds)
             except InputError as error:
@@ -80,8 +113,8 @@ def main():
             result[f"{model}, {kind}"] = rows
             lines.append(line(model, kind, rows))
             print(lines[-1], flush=True)
-    (RESULTS / "model_consistency.md").write_text("\n".join(lines) + "\n")
-    print(write_result("model_consistency", {"options": vars(options), "rows": result}))
+    (RESULTS / f"{name}.md").write_text("\n".join(lines) + "\n")
+    print(write_result(name, {"options": vars(options), "rows": result}))
 
 
 if __name__ == "__main__":

@@ -55,6 +55,13 @@ def test_every_experiment_runs_for_a_few_steps(group, choice, data_dir, tmp_path
     darcy = ["dataset.resolution=33", "dataset.finest=33"]
     paper = ["hierarchy.levels=[5,9,17,33]", "sampling.batch_size=2"]
     deeponet = ["sampling.batch_size=8", "neval=5"]
+    flow = [
+        "dataset.resolutions=[4,6]",
+        "dataset.solve_resolution=4",
+        "dataset.length=0.8",
+        "dataset.spin_up=0.1",
+    ]
+    flow += ["dataset.history=3", "dataset.horizon=2", "dataset.stride=1", "hierarchy=two"]
     small = {
         "darcy_mlmc_paper": [*darcy, *paper],
         "coarse_then_zero_shot": ["dataset.resolution=33", "dataset.finest=17"],
@@ -63,6 +70,9 @@ def test_every_experiment_runs_for_a_few_steps(group, choice, data_dir, tmp_path
         "deeponet_heat": [*deeponet, "dataset.resolution=8"],
         "darcy_li": ["dataset.resolution=41", "dataset.finest=21", "sampling.batch_size=4"],
         "navier_stokes_rollout": ["dataset.resolution=32", "dataset.horizon=2", "dataset.history=2"],
+        "race_shapes": ["dataset.points=[64,96,128]", "model.hidden=8"],
+        "race_elasticity": ["dataset.rings=4", "dataset.rays=32", "model.centres=16"],
+        "race_cylinder": [*flow, "model.hidden=8", "dataset.n_train=8"],
         "sfno_shallow_water": ["dataset.resolution=17", "dataset.degrees=6", "dataset.hours=0.2"],
     }.get(choice, darcy)
     run = nolab.train(

@@ -38,6 +38,7 @@ def sources():
 
 def test_all_times_and_some_places(run):
     assert run.summary["points/neval/6x13"] == 6 * 3
+    assert (run.path / "plots" / "prediction.png").is_file()
     assert evaluate_run(run)["6x13"]["mse"] == pytest.approx(run.summary["final/mse"])
 
 
