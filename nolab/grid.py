@@ -151,7 +151,8 @@ class Domain:
 
     def to_dict(self) -> list[dict]:
         """Plain data for files; :meth:`from_dict` reads it back."""
-        return [{"placement": a.placement, "start": a.start, "stop": a.stop} for a in self.axes]
+        # Whole numbers are read back as floats, and would be other text.
+        return [{"placement": a.placement, "start": float(a.start), "stop": float(a.stop)} for a in self.axes]
 
     @classmethod
     def from_dict(cls, data: list[dict]) -> "Domain":

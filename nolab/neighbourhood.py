@@ -14,8 +14,9 @@ class Neighbourhood:
     Parameters
     ----------
     radius : neighbours lie within this distance, in units of the domain; None: the nearest ones, wherever.
-    most : K is at most this. Of more points within the radius a random subset stays, the same in every run, so that
-        a mean over the neighbours stays an estimate of the mean over the ball. Without a radius: the `most` nearest.
+    most : K is at most this, and no more than the fullest row needs. Of more points within the radius a random subset
+        stays, the same in every run, so that a mean over the neighbours stays an estimate of the mean over the
+        ball. Without a radius: the `most` nearest.
     centres : the targets are so many of the points, far from each other (farthest point sampling); their
         indices are (n, M). None: the targets are all points.
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nolab.data.importers.options import FileOptions
     from nolab.data.importers.summary import Summary
     from nolab.data.source import FieldSource
+    from nolab.grid import Domain
 
 USAGE = """Usage: nolab info data PATH [--all] [KEY=VALUE …]
 
@@ -103,12 +104,13 @@ def _describe(source: "FieldSource", options: "FileOptions", everything: bool) -
     from nolab.data.importers.summary import summarise
     from nolab.grid import shape_name
 
-    axes = " × ".join(f"[{a.start:g}, {a.stop:g}] {a.placement}" for a in source.domain.axes)
-    print(f"{_shortened(source.input_names)} → {_shortened(source.output_names)} on {axes}")
+    names = f"{_shortened(source.input_names)} → {_shortened(source.output_names)}"
+    print(f"{names} on {_place(source.domain)}")
     if source.input_axes is not None:
         print(f"the input varies along axes {', '.join(map(str, source.input_axes))} only")
     splits = [[s, str(source.count(s)), " ".join(map(shape_name, source.shapes(s)))] for s in source.splits()]
-    print_table(["split", "samples", "grids"], splits, sys.stdout)
+    header = ["split", "samples", "points" if source.domain.is_scattered else "grids"]
+    print_table(header, splits, sys.stdout)
     summaries = {split: summarise(source, split, everything=everything) for split in source.splits()}
     _show_fields(source, summaries)
     _show_overlap(source, everything)
@@ -125,6 +127,10 @@ def _show_fields(source: "FieldSource", summaries: dict[str, "Summary"]) -> None
         ]
     print_table(["field", "min", "mean", "max", "NaN or inf"], rows, sys.stdout)
     for split, summary in summaries.items():
+        if summary.points is not None and summary.points[0] < summary.points[1]:
+            print(
+                f"{split}: samples of {summary.points[0]} to {summary.points[1]} points, padded at their end"
+            )
         if summary.read < source.count(split):
             print(f"of the first {summary.read} of {source.count(split)} {split} samples; --all reads all")
         if bad := sum(channel.not_finite for channel in summary.channels):
@@ -149,18 +155,25 @@ def _show_levels(source: "FieldSource", options: "FileOptions") -> None:
     from nolab.data.importers.summary import derivable
     from nolab.grid import shape_name
 
-    method, levels = derivable(source, source.shapes("train" if "train" in source.splits() else "test")[-1])
+    method, levels = derivable(source, "train" if "train" in source.splits() else "test")
     names = " ".join(map(shape_name, levels))
     print(f"levels that can be derived: {names}{'' if len(levels) == 1 else f' ({method})'}")
     words = ["nolab train dataset=file", overrides({"path": str(Path(options.path))})]
     if options.test_path is not None:
         words.append(overrides({"test_path": options.test_path}))
     words.append(overrides(options.given()))
+    words += ["model=ginot"] * source.domain.is_scattered
     hierarchy = ("one", "two", "three", "four")[min(len(levels), 3) - 1]
     words += [f"hierarchy={hierarchy}"] * (hierarchy != "three")
     words += [shlex.quote(f"hierarchy.restriction={method}")] * (method != "subsample")
     words += ["sampling=fine"] * (len(levels) == 1)
     print("to train on it:\n" + " ".join(word for word in words if word))
+
+
+def _place(domain: "Domain") -> str:
+    if domain.is_scattered:
+        return "scattered points in " + " × ".join(f"[{a.start:g}, {a.stop:g}]" for a in domain.axes)
+    return " × ".join(f"[{a.start:g}, {a.stop:g}] {a.placement}" for a in domain.axes)
 
 
 def _shortened(names: Sequence[str]) -> str:

@@ -40,6 +40,12 @@ def find_neighbours(
     return table, centres
 
 
+def trimmed(table: np.ndarray) -> np.ndarray:
+    """The table without the columns in which no row has a neighbour; at least one column stays."""
+    used = int((table >= 0).sum(axis=2).max(initial=1))
+    return np.ascontiguousarray(table[:, :, : max(used, 1)])
+
+
 def farthest_points(points: np.ndarray, count: int) -> np.ndarray:
     """Indices (count,) of points far from each other: the first is the one farthest from the mean, each further one
     the farthest from all before it. Where there are fewer points than `count`, they come again.

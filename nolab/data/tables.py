@@ -2,20 +2,19 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from nolab.data.neighbours import far_places, find_neighbours
+from nolab.data.neighbours import far_places, find_neighbours, trimmed
 from nolab.data.reading import read_level
 from nolab.data.source import FieldSource, Shape
 from nolab.grid import shape_name
 from nolab.neighbourhood import Neighbourhood
 
-VERSION = 1
+VERSION = 2
 """Of the search: other tables, other version."""
 _BLOCK = 64
 
@@ -62,8 +61,8 @@ def find_tables(
     key = hashlib.sha256(repr((VERSION, method, wanted, anchored)).encode()).hexdigest()[:16]
     files = [folder / f"{split}-{shape_name(shape)}-{key}-{name}.npy" for name in names]
     found = [
-        _read(file, size, limit)
-        for file, (size, limit) in zip(files, _expected(source, split, shape, wanted), strict=False)
+        _read(file, size, shape[0])
+        for file, size in zip(files, _largest(source.count(split), shape, wanted), strict=False)
     ]
     if any(table is None for table in found):
         tables = _search(source, split, shape, method, wanted, anchored)
@@ -73,13 +72,10 @@ def find_tables(
     return Tables(found[0], found[1] if len(found) > 1 else None)
 
 
-def _expected(
-    source: FieldSource, split: str, shape: Shape, wanted: Neighbourhood
-) -> Iterator[tuple[tuple[int, ...], int]]:
-    """Shape of each table, and the number that its entries lie below."""
-    n, m = source.count(split), wanted.centres or shape[0]
-    yield (n, m, wanted.most), shape[0]
-    yield (n, m), shape[0]
+def _largest(n: int, shape: Shape, wanted: Neighbourhood) -> tuple[tuple[int, ...], ...]:
+    """Shape of each table of n samples, whose rows may be shorter."""
+    m = wanted.centres or shape[0]
+    return (n, m, wanted.most), (n, m)
 
 
 def _search(
@@ -100,17 +96,21 @@ def _search(
             anchors = far_places(coarse.coords, coarse.weights, wanted.centres)
         parts.append(find_neighbours(level.coords, level.weights, wanted, rows, anchors))
     neighbours, centres = zip(*parts, strict=True)
-    return Tables(np.concatenate(neighbours), None if wanted.centres is None else np.concatenate(centres))
+    return Tables(
+        trimmed(np.concatenate(neighbours)), None if wanted.centres is None else np.concatenate(centres)
+    )
 
 
-def _read(file: Path, size: tuple[int, ...], limit: int) -> np.ndarray | None:
+def _read(file: Path, size: tuple[int, ...], n_points: int) -> np.ndarray | None:
     """A table that was kept; None where there is none, or it is no such table."""
     try:
         table = np.load(file, allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
-    fits = table.shape == size and table.dtype == np.int32 and table.min() >= -1 and table.max() < limit
-    return table if fits else None
+    fits = table.dtype == np.int32 and table.ndim == len(size) and table.shape[:2] == size[:2]
+    if not fits or not 0 < table.shape[-1] <= size[-1] or table.min() < -1 or table.max() >= n_points:
+        return None
+    return table
 
 
 def _keep(file: Path, table: np.ndarray) -> None:

@@ -7,19 +7,22 @@ from nolab.data.importers.counts import divide
 from nolab.data.importers.fields import Field
 from nolab.data.importers.geometry import build_domain
 from nolab.data.importers.options import SPACE, FileOptions
+from nolab.data.importers.points import ImportedPoints, read_points
 from nolab.data.importers.roles import Roles, assign
 from nolab.data.importers.source import ImportedSource, SplitFields
 from nolab.data.source import Shape
 from nolab.errors import InputError, unknown
 
 
-def assemble(contents: Contents, options: FileOptions) -> ImportedSource:
+def assemble(contents: Contents, options: FileOptions) -> ImportedSource | ImportedPoints:
     """The source that the file is under `options`, every key of which that the format needs is set.
 
     Raises
     ------
     InputError : naming the key or the array, and what the file holds.
     """
+    if contents.points is not None:
+        return read_points(contents.points, options)
     roles = assign(contents, options)
     as_channels = options.frames_in is not None or options.frames_out is not None
     letters = set().union(*roles.outputs.values())

@@ -40,7 +40,7 @@ def open_npz(path: Path) -> Contents:
 
 def open_npy(path: Path) -> Contents:
     """The one array of an `.npy` file, under the file's name."""
-    array = _map(path)
+    array = map_npy(path)
     if isinstance(array, str):
         raise InputError(f"{path}: {array}")
     return Contents(".npy", {UNSPLIT: [{path.stem: array}]})
@@ -48,14 +48,19 @@ def open_npy(path: Path) -> Contents:
 
 def open_npy_folder(path: Path) -> Contents:
     """A folder of `.npy` files, one array each, under the files' names."""
-    read = {file.stem: _map(file) for file in sorted(path.glob("*.npy"))}
+    read = {file.stem: map_npy(file) for file in sorted(path.glob("*.npy"))}
     arrays = {name: array for name, array in read.items() if isinstance(array, LazyArray)}
     refused = {name: array for name, array in read.items() if isinstance(array, str)}
     return Contents("folder of .npy files", {UNSPLIT: [arrays]}, refused=refused)
 
 
-def _map(path: Path) -> LazyArray | str:
-    """The array in the file, or why it is not read."""
+def map_npy(path: Path) -> LazyArray | str:
+    """The array in the file, memory-mapped, or why it is not read.
+
+    Raises
+    ------
+    InputError : no `.npy` file, or a damaged one.
+    """
     try:
         with open(path, "rb") as file:
             reason = _unreadable(*_header(file))

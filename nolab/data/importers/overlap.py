@@ -6,6 +6,15 @@ from nolab.data._store_layout import sample_digest
 from nolab.data.source import Shape
 from nolab.errors import InputError
 from nolab.grid import shape_name
+from nolab.mesh import MeshFields
+
+
+def given(fields: tuple[np.ndarray, np.ndarray] | MeshFields) -> np.ndarray:
+    """What is asked about every sample, (n, …): its input, on scattered points with the points that it lies on."""
+    inputs = fields[0]
+    if not isinstance(fields, MeshFields):
+        return inputs
+    return np.concatenate([values.reshape(len(inputs), -1) for values in (inputs, fields.coords)], axis=1)
 
 
 class OverlapGuard:

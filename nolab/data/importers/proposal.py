@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from nolab.data.importers.contents import UNSPLIT, Contents
-from nolab.data.importers.options import SPACE, FileOptions, overrides
+from nolab.data.importers.options import SPACE, FileOptions, overrides, refuse_keys
 from nolab.data.importers.roles import assign, axes_of, find, names
 from nolab.errors import InputError
 
@@ -17,6 +17,11 @@ def proposed(contents: Contents, options: FileOptions) -> FileOptions:
     ------
     InputError : the file holds nothing that could be fields, or given keys do not fit it.
     """
+    if contents.points is not None:
+        refuse_keys(
+            replace(options, n_train=None, n_test=None), "holds scattered points, whose format says it"
+        )
+        return options if contents.points.counts else _with_counts(options, contents.points.count)
     options = _with_names(contents, options)
     options = _with_axes(contents, options)
     roles = assign(contents, options)
@@ -32,9 +37,7 @@ def proposed(contents: Contents, options: FileOptions) -> FileOptions:
     if options.placement is None and not set(space) <= set(contents.hints.placement):
         odd = all(shape[axes.index(letter)] % 2 for letter in space)
         options = replace(options, placement="nodal" if odd else "periodic")
-    if set(contents.splits) == {UNSPLIT} and options.n_train is None and options.n_test is None:
-        options = replace(options, n_test=max(1, min(200, shape[axes.index("n")] // 6)))
-    return options
+    return _with_counts(options, shape[axes.index("n")]) if set(contents.splits) == {UNSPLIT} else options
 
 
 def complete(contents: Contents, options: FileOptions) -> FileOptions:
@@ -53,6 +56,12 @@ def complete(contents: Contents, options: FileOptions) -> FileOptions:
             f"{held}. If it is meant so: {overrides(added)}"
         )
     return options
+
+
+def _with_counts(options: FileOptions, held: int) -> FileOptions:
+    if options.n_train is not None or options.n_test is not None:
+        return options
+    return replace(options, n_test=max(1, min(200, held // 6)))
 
 
 def _with_names(contents: Contents, options: FileOptions) -> FileOptions:

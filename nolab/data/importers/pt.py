@@ -1,14 +1,15 @@
-"""`.pt` dictionaries of tensors, as neuraloperator ships them: `{x, y}` per split and resolution."""
+"""`.pt` dictionaries of tensors, as neuraloperator ships them: `{x, y}` per split and resolution; or its cars."""
 
 import re
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
-from nolab.data.importers.array import Key, LazyArray
+from nolab.data.importers.array import LazyArray
 from nolab.data.importers.contents import UNSPLIT, Arrays, Contents, Hints
-from nolab.errors import InputError, first_line
+from nolab.data.importers.neuralop_car import is_cars, open_cars
+from nolab.data.importers.tensors import load_tensors, readable
+from nolab.errors import InputError
 
 _NAME = re.compile(r"(?P<stem>.*_)?(?P<split>train|test|valid)_(?P<size>\d+)\.pt")
 _XY = ("x", "y")
@@ -24,7 +25,12 @@ def open_pt(path: Path) -> Contents:
     ------
     InputError : a file that is not a plain dictionary of tensors, or shapes that its name does not allow.
     """
-    arrays, refused = _tensors(path)
+    content = load_tensors(path)
+    return open_cars(path, content) if is_cars(content) else _open_dictionary(path, content)
+
+
+def _open_dictionary(path: Path, content: object) -> Contents:
+    arrays, refused = _tensors(path, content)
     match = _NAME.fullmatch(path.name)
     if match is None:
         return Contents(".pt", {UNSPLIT: [arrays]}, refused=refused)
@@ -60,7 +66,7 @@ def open_pt_folder(path: Path) -> Contents:
                 "among them; keep one data set per folder"
             )
         sizes.add((match["split"], match["size"]))
-        contents = open_pt(file)
+        contents = _open_dictionary(file, load_tensors(file))
         axes.setdefault(str(contents.hints.axes), file)
         if len(axes) > 1:
             raise InputError(
@@ -71,49 +77,11 @@ def open_pt_folder(path: Path) -> Contents:
     return Contents("neuraloperator .pt files", splits, contents.hints, contents.refused)
 
 
-def _tensors(path: Path) -> tuple[Arrays, dict[str, str]]:
-    content = _load(path)
+def _tensors(path: Path, content: object) -> tuple[Arrays, dict[str, str]]:
     if not isinstance(content, dict) or not any(map(torch.is_tensor, content.values())):
         found = list(content) if isinstance(content, dict) else type(content).__name__
         raise InputError(f"{path}: expected a dictionary with tensors 'x' and 'y', found {found}")
-    tensors = {str(name): value for name, value in content.items() if torch.is_tensor(value)}
-    refused = {name: reason for name, value in tensors.items() if (reason := _unreadable(value)) is not None}
-    arrays = {name: _lazy(f"{path}: {name}", value) for name, value in tensors.items() if name not in refused}
-    return arrays, refused
-
-
-def _load(path: Path) -> object:
-    try:
-        try:
-            return torch.load(path, weights_only=True, map_location="cpu", mmap=True)
-        except RuntimeError:  # files of before PyTorch 1.6 can't be mapped
-            return torch.load(path, weights_only=True, map_location="cpu")
-    except Exception as error:  # a damaged pickle raises nearly anything; none of it is a bug of ours
-        reason = first_line(error)
-        raise InputError(
-            f"{path}: not a file of plain tensors ({reason}); nolab never runs code from a data file: "
-            "save it as torch.save({'x': x, 'y': y}, path)"
-        ) from error
-
-
-def _unreadable(tensor: Tensor) -> str | None:
-    if tensor.is_complex():
-        return "is complex; store real and imaginary part as two channels"
-    if tensor.layout != torch.strided or tensor.is_quantized:
-        return "is not a plain dense tensor"
-    if tensor.ndim == 0 or tensor.numel() == 0:
-        return f"is empty: shape {tuple(tensor.shape)}"
-    # Strides of zero make terabytes of a few bytes.
-    if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
-        return f"declares shape {tuple(tensor.shape)} and holds {tensor.untyped_storage().nbytes()} bytes"
-    return None
-
-
-def _lazy(where: str, tensor: Tensor) -> LazyArray:
-    def fetch(key: Key):
-        return tensor.detach()[key].to(torch.float32).numpy()
-
-    return LazyArray(where, tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."), fetch)
+    return readable(path, content)
 
 
 def _axes(array: LazyArray, size: int, in_time: bool) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from nolab.data.importers.contents import UNSPLIT, Contents
+from nolab.data.importers.elasticity import is_elasticity, open_elasticity
 from nolab.data.importers.hdf5 import open_hdf5
 from nolab.data.importers.mat import open_mat
 from nolab.data.importers.numpy_files import open_npy, open_npy_folder, open_npz
@@ -51,6 +52,12 @@ def recognise(path: Path, test_path: Path | None = None) -> Contents:
     if test_path is None:
         return contents
     test = _recognise(test_path, "dataset.test_path")
+    if contents.points is not None or test.points is not None:
+        scattered = path if contents.points is not None else test_path
+        raise InputError(
+            f"dataset.test_path: {scattered} holds scattered points, which nolab reads from one file; leave the key "
+            "out and give dataset.n_test"
+        )
     if set(contents.splits) != {UNSPLIT} or set(test.splits) != {UNSPLIT}:
         divided = path if set(contents.splits) != {UNSPLIT} else test_path
         raise InputError(f"dataset.test_path: {divided} has splits of its own; leave the key out")
@@ -60,6 +67,8 @@ def recognise(path: Path, test_path: Path | None = None) -> Contents:
 def _recognise(path: Path, key: str) -> Contents:
     if not path.exists():
         raise InputError(f"{key}: {path} does not exist")
+    if is_elasticity(path):
+        return open_elasticity(path)
     if path.is_dir():
         return _folder(path, key)
     if path.suffix.lower() not in _READERS:

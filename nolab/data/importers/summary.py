@@ -7,11 +7,13 @@ from math import inf, prod
 import numpy as np
 
 from nolab.data._store_layout import sample_digest
-from nolab.data.hierarchy import HierarchyOptions, build_hierarchy
-from nolab.data.restriction import Restriction
+from nolab.data.hierarchy import HierarchyOptions, Kind, build_hierarchy
+from nolab.data.importers.overlap import given
+from nolab.data.reading import Fields
 from nolab.data.source import FieldSource, Shape
 from nolab.errors import InputError
 from nolab.grid import input_shape
+from nolab.mesh import MeshFields
 
 _BLOCK = 2**24
 READ_AT_MOST = 2**30
@@ -31,10 +33,14 @@ class Channel:
 
 @dataclass(frozen=True)
 class Summary:
-    """One split on its finest grid; `read` samples were read, the first ones."""
+    """One split on its finest grid; `read` samples were read, the first ones.
+
+    points : the fewest and the most points of a sample, padding aside; None on grids.
+    """
 
     read: int
     channels: list[Channel]
+    points: tuple[int, int] | None
 
 
 def summarise(source: FieldSource, split: str, *, everything: bool = False) -> Summary:
@@ -45,17 +51,24 @@ def summarise(source: FieldSource, split: str, *, everything: bool = False) -> S
     InputError : it cannot be read.
     """
     totals = [_Totals(name) for name in (*source.input_names, *source.output_names)]
-    read = 0
-    for inputs, outputs in _blocks(source, split, source.shapes(split)[-1], everything):
+    read, counts = 0, []
+    for fields in _blocks(source, split, source.shapes(split)[-1], everything):
+        inputs, outputs = fields[:2]
         read += len(inputs)
+        there = slice(None)
+        if isinstance(fields, MeshFields):
+            there = fields.weights > 0
+            counts += there.sum(axis=1).tolist()
         values = [*np.moveaxis(inputs, 1, 0), *np.moveaxis(outputs, 1, 0)]
         for total, channel in zip(totals, values, strict=True):
-            total.add(channel)
-    return Summary(read, [total.channel() for total in totals])
+            total.add(channel[there])
+    return Summary(
+        read, [total.channel() for total in totals], (min(counts), max(counts)) if counts else None
+    )
 
 
 def shared_inputs(source: FieldSource, split: str, *, everything: bool = False) -> tuple[int, int] | None:
-    """How many of a split's inputs are training inputs too, and of how many samples that were read.
+    """How many of a split's inputs (and points) are training inputs too, and of how many samples that were read.
 
     On the finest grid that both hold; None where they have none in common.
     """
@@ -65,8 +78,8 @@ def shared_inputs(source: FieldSource, split: str, *, everything: bool = False) 
     train, other = (
         [
             sample_digest(sample)
-            for inputs, _ in _blocks(source, name, common[-1], everything)
-            for sample in inputs
+            for fields in _blocks(source, name, common[-1], everything)
+            for sample in given(fields)
         ]
         for name in ("train", split)
     )
@@ -74,14 +87,21 @@ def shared_inputs(source: FieldSource, split: str, *, everything: bool = False) 
     return sum(value in known for value in other), len(other)
 
 
-def derivable(source: FieldSource, shape: Shape) -> tuple[Restriction, list[Shape]]:
-    """The restriction that gives most levels below `shape`, four at most, each half of the next; and the levels."""
-    best: tuple[Restriction, list[Shape]] = ("subsample", [shape])
-    for method in ("subsample", "average", "spectral"):
+def derivable(source: FieldSource, split: str) -> tuple[Kind, list[Shape]]:
+    """The restriction that gives most levels of a split, four at most; and the levels.
+
+    Each has half of the next one's intervals or points, but for scattered points that are stored at several levels.
+    """
+    stored = source.shapes(split)
+    shape, methods = stored[-1], ("subsample", "average", "spectral")
+    if source.domain.is_scattered:
+        methods = ("subsample",) if len(stored) > 1 else ("farthest",)
+    best: tuple[Kind, list[Shape]] = ("subsample", [shape])
+    for method in methods:
         for count in range(len(best[1]) + 1, 5):
             options = HierarchyOptions(count=count, restriction=method)
             try:
-                levels = build_hierarchy(options, source.domain, shape, [shape]).levels
+                levels = build_hierarchy(options, source.domain, shape, stored).levels
             except InputError:
                 break
             best = (method, [level.shape for level in levels])
@@ -105,10 +125,8 @@ class _Totals:
         return Channel(self._name, self._min, self._sum / max(self._count, 1), self._max, self._bad)
 
 
-def _blocks(
-    source: FieldSource, split: str, shape: Shape, everything: bool
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Input and output of the split in blocks; imported files as they are, a store refuses unsound values."""
+def _blocks(source: FieldSource, split: str, shape: Shape, everything: bool) -> Iterator[Fields]:
+    """Fields of the split in blocks; imported files as they are, a store refuses unsound values."""
     read = getattr(source, "read_unchecked", source.read)
     sizes = (prod(input_shape(shape, source.input_axes)), prod(shape))
     channels = (len(source.input_names), len(source.output_names))
