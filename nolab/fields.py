@@ -129,8 +129,9 @@ class FieldBatch:
         """
         if self.queries is not None:
             raise InputError(
-                "queries: this model answers on grids only; predict on a grid and interpolate, or use a model "
-                "that answers at any coordinates (model=deeponet)"
+                "queries: this model answers on grids only, or at the points of its input; predict there and "
+                "interpolate, or use a model that answers at any coordinates (model=deeponet on grids, ginot or gino "
+                "on scattered points)"
             )
         return field if self.points is None else take_points(field, self.points)
 

@@ -72,6 +72,7 @@ def test_every_experiment_runs_for_a_few_steps(group, choice, data_dir, tmp_path
         "navier_stokes_rollout": ["dataset.resolution=32", "dataset.horizon=2", "dataset.history=2"],
         "race_shapes": ["dataset.points=[64,96,128]", "model.hidden=8"],
         "race_elasticity": ["dataset.rings=4", "dataset.rays=32", "model.centres=16"],
+        "elasticity_ginot": ["dataset.rings=4", "dataset.rays=32", "model.centres=16", "neval=20"],
         "race_cylinder": [*flow, "model.hidden=8", "dataset.n_train=8"],
         "sfno_shallow_water": ["dataset.resolution=17", "dataset.degrees=6", "dataset.hours=0.2"],
     }.get(choice, darcy)
