@@ -17,10 +17,10 @@ SCATTERED = True
 CONSISTENCY = (
     "With weighted=true the tokens' means over their neighbours and their attention to the points are quadratures, "
     "and the decoder is a function of true coordinates, so for the same centres levels differ by discretisation "
-    "error only, if the points resolve the highest of `frequencies`. But each level takes centres from its own "
-    "points, which moves the tokens, and of more points within the radius than `neighbours` a random subset stays. "
+    "error only, if the points resolve the highest of `frequencies`. A run's levels have their centres at the points "
+    "nearest to the coarsest level's; of more points within the radius than `neighbours` a random subset stays. "
     "Untrained (frequencies=4, neighbours=64), from 256 even points to 1024 crowded ones, predictions at the same "
-    "points differ by 0.3 to 0.7 % for the same centres and by 3 to 13 % for centres of their own; with "
+    "points differ by 0.3 to 0.7 % for the same centres; by 3 to 13 % if each level took centres of its own; with "
     "weighted=false, which counts points, by 7 to 70 % in either case."
 )
 NEVAL_SAVES = (
