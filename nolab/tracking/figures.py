@@ -38,7 +38,7 @@ def plot_predictions(path: Path, rows: list[Shown], extent: tuple[float, ...]) -
     figure, axes = plt.subplots(
         len(rows),
         4,
-        figsize=(13, 3.1 * len(rows)),
+        figsize=(13, _row_height(rows, extent) * len(rows)),
         squeeze=False,
         layout="constrained",
         subplot_kw={"projection": "3d"} if solid else None,
@@ -58,6 +58,14 @@ def plot_predictions(path: Path, rows: list[Shown], extent: tuple[float, ...]) -
     figure.savefig(path, dpi=110)
     plt.close(figure)
     return path
+
+
+def _row_height(rows: list[Shown], extent: tuple[float, ...]) -> float:
+    """Inches: points are shown to scale, so that a long domain needs less."""
+    if len(extent) != 4 or all(row.points is None for row in rows):
+        return 3.1
+    left, right, bottom, top = extent
+    return 3.1 * float(np.clip((top - bottom) / (right - left), 0.5, 1.3))
 
 
 def _draw(ax: Axes, field: np.ndarray, extent: tuple, limits: tuple, colours: str) -> None:
