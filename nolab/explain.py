@@ -15,6 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from nolab.errors import InputError, unknown
 
 _NO_GROUPS = ("hydra", "__pycache__")
+_MOST_NAMES = 24
 
 
 @contextmanager
@@ -61,7 +62,15 @@ def _unknown_key(key: str, config_name: str) -> InputError:
     siblings = sorted({k for k in keys if k.rpartition(".")[0] == parent}) or [
         k for k in keys if "." not in k
     ]
-    return InputError(f"{key}: no such key.{hint} Valid here: {', '.join(siblings)}.")
+    return InputError(f"{key}: no such key.{hint} Valid here: {_listed(siblings, key)}.")
+
+
+def _listed(names: list[str], given: str) -> str:
+    """The names, or the nearest of them where there are too many to read."""
+    if len(names) <= _MOST_NAMES:
+        return ", ".join(names)
+    nearest = get_close_matches(given, names, n=_MOST_NAMES // 2, cutoff=0)
+    return f"{', '.join(nearest)} and {len(names) - len(nearest)} more, see the files in conf/"
 
 
 @cache

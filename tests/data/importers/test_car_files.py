@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from files_support import opened
-from points_support import car, write_cars
+from point_files_support import car, write_cars
 
 from nolab.data.importers.neuralop_car import spacing
 from nolab.errors import InputError

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from files_support import opened
-from points_support import NAMES, elasticity, write_elasticity
+from point_files_support import NAMES, elasticity, write_elasticity
 
 from nolab.data.importers.elasticity import void_distance
 from nolab.data.reading import read_level

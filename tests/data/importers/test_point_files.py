@@ -8,7 +8,7 @@ import pytest
 import torch
 from files_support import opened
 from omegaconf import OmegaConf
-from points_support import car, elasticity, write_cars, write_elasticity
+from point_files_support import car, elasticity, write_cars, write_elasticity
 
 import nolab
 from nolab.cli import main
@@ -174,7 +174,7 @@ def test_what_is_told_and_proposed(told, tmp_path: Path, monkeypatch, make, said
     proposal = shlex.split(text.strip().splitlines()[-1])[2:]
     assert proposal[2:] == words
     overrides = [*proposal, *SHORT]
-    overrides[overrides.index("model=ginot")] = "+model._target_=points_support.Pointwise"
+    overrides[overrides.index("model=ginot")] = "+model._target_=point_files_support.Pointwise"
     setup = prepare(validate(OmegaConf.to_container(nolab.compose(overrides), resolve=True)))
     assert len(setup.load().tests) == len(setup.hierarchy) == (2 if make is store else 3)
 
@@ -196,7 +196,7 @@ def test_what_training_refuses_is_counted(told, tmp_path: Path) -> None:
 @pytest.mark.parametrize("make", [cells, cars])
 def test_imported_points_train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make) -> None:
     monkeypatch.chdir(tmp_path)
-    data = (f"dataset.path={make(tmp_path)}", "dataset.n_test=1", "+model._target_=points_support.Pointwise")
+    data = (f"dataset.path={make(tmp_path)}", "dataset.n_test=1", "+model._target_=point_files_support.Pointwise")
     run = nolab.train(nolab.compose(["dataset=file", *data, "hierarchy.restriction=farthest", *SHORT]))
     assert 0 < run.summary["final/rel_l2"] < 10
 
