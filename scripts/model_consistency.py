@@ -19,8 +19,8 @@ from nolab.errors import InputError
 
 DARCY = ["dataset=darcy", "dataset.finest=129", "hierarchy.levels=[17,33,65,129]"]
 SPHERE = ["dataset=shallow_water", "hierarchy=two"]
-SHAPES = ["dataset=poisson_shapes", "dataset.n_train=256", "hierarchy=four", "optimizer.lr=2e-3"]
-CELL = ["dataset=elasticity", "dataset.n_train=256", "hierarchy=three", "optimizer.lr=2e-3"]
+SHAPES = ["dataset=poisson_shapes", "dataset.n_train=1024", "hierarchy=four", "optimizer.lr=2e-3"]
+CELL = ["dataset=elasticity", "hierarchy=three", "optimizer.lr=2e-3"]
 MESSAGES = ["model=mp_pde", "model.hidden=16", "model.n_layers=4", "model.radius=0.25", "model.neighbours=64"]
 TRANSFORMER = ["model=ginot", "model.width=32"]
 GRAPH = ["model=gino", "model.latent=17", "model.hidden_channels=12", "model.in_radius=0.25"]
@@ -92,6 +92,7 @@ def main():
     )
     parser.add_argument("--places", choices=PLACES, default="grids")
     parser.add_argument("--kinds", nargs="+", help="hierarchies; default: all")
+    parser.add_argument("--overrides", nargs="+", default=[], help="of every run, e.g. data_dir=…")
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--samples", type=int, default=24)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
@@ -105,7 +106,9 @@ def main():
     for model, overrides in models.items():
         for kind in options.kinds or kinds:
             try:
-                rows = measure(overrides, kind, options.steps, options.samples, options.seeds)
+                rows = measure(
+                    [*overrides, *options.overrides], kind, options.steps, options.samples, options.seeds
+                )
             except InputError as error:
                 lines.append(f"| {model} | {kind} | refused: {error} | | |")
                 print(lines[-1], flush=True)
