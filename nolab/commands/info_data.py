@@ -102,6 +102,7 @@ def _list_arrays(contents: "Contents") -> None:
 
 def _describe(source: "FieldSource", options: "FileOptions", everything: bool) -> None:
     from nolab.data.importers.summary import summarise
+    from nolab.data.store import Store
     from nolab.grid import shape_name
 
     names = f"{_shortened(source.input_names)} → {_shortened(source.output_names)}"
@@ -111,6 +112,8 @@ def _describe(source: "FieldSource", options: "FileOptions", everything: bool) -
     splits = [[s, str(source.count(s)), " ".join(map(shape_name, source.shapes(s)))] for s in source.splits()]
     header = ["split", "samples", "points" if source.domain.is_scattered else "grids"]
     print_table(header, splits, sys.stdout)
+    if isinstance(source, Store) and source.meta.nested:
+        print("the points of every level are among those of the next")
     summaries = {split: summarise(source, split, everything=everything) for split in source.splits()}
     _show_fields(source, summaries)
     _show_overlap(source, everything)

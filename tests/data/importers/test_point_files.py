@@ -45,6 +45,7 @@ def store(folder: Path) -> Path:
         counts=counts,
         shapes=shapes,
         meshes=(MeshSize(5), MeshSize(9)),
+        nested=True,
     )
 
     def chunks():
@@ -158,6 +159,7 @@ FILES = [
             "store of nolab",
             "a → u on scattered points in [0, 1] × [0, 2]",
             "5 9",
+            "the points of every level are among those of the next",
             "levels that can be derived: 5 9",
         ],
         ["model=ginot", "hierarchy=two"],
