@@ -53,7 +53,9 @@ class LevelTensors:
         if not isinstance(level, MeshFields):
             return cls(inputs, targets, norm, torch.tensor(zero))
         geometry = torch.from_numpy(level.coords), torch.from_numpy(level.weights)
-        neighbours, centres = (None if t is None else torch.from_numpy(t) for t in tables or (None, None))
+        # Copies: tables may be parts of a file that is not to be written to.
+        found = (None if t is None else torch.from_numpy(np.array(t)) for t in tables or (None, None))
+        neighbours, centres = found
         return cls(inputs, targets, norm, torch.tensor(zero), *geometry, neighbours, centres)
 
     def __len__(self) -> int:

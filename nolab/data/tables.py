@@ -1,6 +1,7 @@
 """Tables of neighbours of a whole split: searched once, and kept beside the store."""
 
 import hashlib
+import logging
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +19,8 @@ VERSION = 2
 """Of the search: other tables, other version."""
 _BLOCK = 64
 
+log = logging.getLogger(__name__)
+
 
 class Tables(NamedTuple):
     """neighbours (n, M, K) and centres (n, M) or None, int32; see :class:`nolab.neighbourhood.Neighbourhood`."""
@@ -27,7 +30,7 @@ class Tables(NamedTuple):
 
     def rows(self, rows: np.ndarray | slice) -> "Tables":
         """Those of some samples."""
-        return Tables(*(None if table is None else np.ascontiguousarray(table[rows]) for table in self))
+        return Tables(*(None if table is None else table[rows] for table in self))
 
 
 def find_tables(
@@ -86,6 +89,7 @@ def _search(
     wanted: Neighbourhood,
     anchored: Shape | None,
 ) -> Tables:
+    log.info("searching the neighbours of the '%s' points at %s", split, shape_name(shape))
     parts = []
     for start in range(0, source.count(split), _BLOCK):
         rows = np.arange(start, min(start + _BLOCK, source.count(split)))
@@ -104,11 +108,12 @@ def _search(
 def _read(file: Path, size: tuple[int, ...], n_points: int) -> np.ndarray | None:
     """A table that was kept; None where there is none, or it is no such table."""
     try:
-        table = np.load(file, allow_pickle=False)
+        table = np.load(file, mmap_mode="r", allow_pickle=False)  # streamed data are larger than memory
     except (OSError, ValueError, EOFError):
         return None
     fits = table.dtype == np.int32 and table.ndim == len(size) and table.shape[:2] == size[:2]
-    if not fits or not 0 < table.shape[-1] <= size[-1] or table.min() < -1 or table.max() >= n_points:
+    least = 0 if len(size) == 2 else -1  # a centre is always there
+    if not fits or not 0 < table.shape[-1] <= size[-1] or table.min() < least or table.max() >= n_points:
         return None
     return table
 

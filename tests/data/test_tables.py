@@ -78,11 +78,17 @@ def _out_of_range(file: Path) -> None:
     np.save(file, table)
 
 
+def _centre_missing(file: Path) -> None:
+    table = np.load(file)
+    table[0, 0] = -2 if table.ndim == 3 else -1
+    np.save(file, table)
+
+
 def _pickled(file: Path) -> None:
     np.save(file, np.array([object()]), allow_pickle=True)
 
 
-@pytest.mark.parametrize("damage", [_cut, _out_of_range, _pickled, Path.unlink])
+@pytest.mark.parametrize("damage", [_cut, _out_of_range, _centre_missing, _pickled, Path.unlink])
 def test_damaged_tables_are_searched_anew(store, searches, damage) -> None:
     found = find_tables(store, "train", SHAPE, "subsample", WANTED)
     for file in store.neighbours_folder.iterdir():

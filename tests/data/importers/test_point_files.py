@@ -198,7 +198,11 @@ def test_what_training_refuses_is_counted(told, tmp_path: Path) -> None:
 @pytest.mark.parametrize("make", [cells, cars])
 def test_imported_points_train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make) -> None:
     monkeypatch.chdir(tmp_path)
-    data = (f"dataset.path={make(tmp_path)}", "dataset.n_test=1", "+model._target_=point_files_support.Pointwise")
+    data = (
+        f"dataset.path={make(tmp_path)}",
+        "dataset.n_test=1",
+        "+model._target_=point_files_support.Pointwise",
+    )
     run = nolab.train(nolab.compose(["dataset=file", *data, "hierarchy.restriction=farthest", *SHORT]))
     assert 0 < run.summary["final/rel_l2"] < 10
 
