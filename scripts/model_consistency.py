@@ -21,7 +21,7 @@ DARCY = ["dataset=darcy", "dataset.finest=129", "hierarchy.levels=[17,33,65,129]
 SPHERE = ["dataset=shallow_water", "hierarchy=two"]
 SHAPES = ["dataset=poisson_shapes", "dataset.n_train=1024", "hierarchy=four", "optimizer.lr=2e-3"]
 CELL = ["dataset=elasticity", "hierarchy=three", "optimizer.lr=2e-3"]
-MESSAGES = ["model=mp_pde", "model.hidden=16", "model.n_layers=4", "model.radius=0.25", "model.neighbours=64"]
+MESSAGES = ["model=mp_pde", "model.hidden=16", "model.n_layers=4", "model.radius=0.15", "model.neighbours=64"]
 TRANSFORMER = ["model=ginot", "model.width=32"]
 GRAPH = ["model=gino", "model.latent=17", "model.hidden_channels=12", "model.in_radius=0.25"]
 PLAIN = "model.weighted=false"
