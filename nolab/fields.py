@@ -69,7 +69,8 @@ class FieldBatch:
     coords, weights : of scattered points (S = (N,)), else None: coordinates (B, N, ndim) in units of the domain,
         and quadrature weights (B, N) of the mean over each sample's own domain, which sum to 1. A sample that has
         fewer than N points is padded at its end: points of weight 0, whose other values mean nothing.
-    neighbours, centres : what the model asked for, see :class:`nolab.neighbourhood.Neighbourhood`; int64.
+    neighbours, centres : what the model asked for, see :class:`nolab.neighbourhood.Neighbourhood`: int64, and
+        coordinates.
     """
 
     input: Tensor

@@ -17,8 +17,8 @@ class Neighbourhood:
     most : K is at most this, and no more than the fullest row needs. Of more points within the radius a random subset
         stays, the same in every run, so that a mean over the neighbours stays an estimate of the mean over the
         ball. Without a radius: the `most` nearest.
-    centres : the targets are so many of the points, far from each other (farthest point sampling); their
-        indices are (n, M). None: the targets are all points.
+    centres : the targets are so many places, points of the coarsest level far from each other (farthest point
+        sampling), the same at every level; their coordinates are (n, M, ndim). None: the targets are all points.
 
     A point is a neighbour of itself. Padding has no neighbours and is none.
     """

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nolab.data.neighbours import find_neighbours, trimmed
+from nolab.data.neighbours import far_places, find_neighbours, trimmed
 from nolab.errors import InputError
 from nolab.grid import Domain
 from nolab.neighbourhood import Neighbourhood
@@ -48,9 +48,11 @@ def geometry_tensors(
     check_box(coords[weights > 0], domain, "coords")
     geometry = {"coords": coords, "weights": weights.astype(np.float32)}
     if wanted is not None:
-        neighbours, centres = find_neighbours(coords, weights, wanted, np.arange(n_samples))
-        named = {"neighbours": trimmed(neighbours), "centres": centres}.items()
-        geometry |= {name: table.astype(np.int64) for name, table in named if table is not None}
+        centres = None
+        if wanted.centres is not None:
+            geometry["centres"] = centres = far_places(coords, weights, wanted.centres)
+        neighbours = find_neighbours(coords, weights, wanted, np.arange(n_samples), centres)
+        geometry["neighbours"] = trimmed(neighbours).astype(np.int64)
     return {name: torch.from_numpy(values) for name, values in geometry.items()}
 
 

@@ -11,33 +11,28 @@ def find_neighbours(
     weights: np.ndarray,
     wanted: Neighbourhood,
     numbers: np.ndarray,
-    anchors: np.ndarray | None = None,
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Tables of neighbours, and the centres where they are asked for.
+    centres: np.ndarray | None = None,
+) -> np.ndarray:
+    """Tables of neighbours.
 
     Parameters
     ----------
     coords, weights : (n, N, ndim) and (n, N), see :class:`nolab.mesh.MeshFields`.
     numbers : (n,), of the samples in their split: the seed of what is left out of full neighbourhoods.
-    anchors : (n, M, ndim), places whose nearest points are the centres; None: points far from each other.
+    centres : (n, M, ndim), the targets; None: the points.
 
     Returns
     -------
-    (n, M, K) int32, -1 where there is no neighbour; and (n, M) int32 or None. K is `wanted.most`.
+    (n, M, K) int32, -1 where there is no neighbour. K is `wanted.most`.
     """
-    m = coords.shape[1] if wanted.centres is None else wanted.centres
+    m = coords.shape[1] if centres is None else centres.shape[1]
     table = np.full((len(coords), m, wanted.most), -1, np.int32)
-    centres = None if wanted.centres is None else np.empty((len(coords), m), np.int32)
     for sample, (places, weight, number) in enumerate(zip(coords, weights, numbers, strict=True)):
         points = places[weight > 0].astype(np.float64)
-        tree, targets = cKDTree(points), points
-        if centres is not None:
-            near = None if anchors is None else tree.query(anchors[sample])[1]
-            centres[sample] = farthest_points(points, m) if near is None else near
-            targets = points[centres[sample]]
-        rows = _rows(tree, targets, wanted, np.random.default_rng(int(number)))
+        targets = points if centres is None else centres[sample]
+        rows = _rows(cKDTree(points), targets, wanted, np.random.default_rng(int(number)))
         table[sample, : len(rows)] = rows
-    return table, centres
+    return table
 
 
 def trimmed(table: np.ndarray) -> np.ndarray:
@@ -64,14 +59,14 @@ def farthest_points(points: np.ndarray, count: int) -> np.ndarray:
 
 
 def far_places(coords: np.ndarray, weights: np.ndarray, count: int) -> np.ndarray:
-    """Coordinates (n, count, ndim) of points of every sample that are far from each other.
+    """Coordinates (n, count, ndim) float32 of points of every sample that are far from each other.
 
     Parameters
     ----------
     coords, weights : (n, N, ndim) and (n, N), see :class:`nolab.mesh.MeshFields`.
     """
     samples = (places[weight > 0].astype(np.float64) for places, weight in zip(coords, weights, strict=True))
-    return np.stack([points[farthest_points(points, count)] for points in samples])
+    return np.stack([points[farthest_points(points, count)] for points in samples]).astype(np.float32)
 
 
 def _rows(

@@ -32,7 +32,7 @@ class LevelTensors:
 
     input: (n, C_in, *S), 1 on axes on which it does not vary, target: (n, C_out, *S), norm: (n,),
     zero: (C_out,) the normalised value of a physical zero, float32. On scattered points coords (n, N, ndim) and
-    weights (n, N), float32, and the tables that the model asked for, int32: see :class:`FieldBatch`.
+    weights (n, N), float32, and what the model asked for, neighbours int32 and centres: see :class:`FieldBatch`.
     """
 
     input: Tensor
@@ -95,7 +95,6 @@ class LevelTensors:
 
     def batch(self, domain: Domain) -> FieldBatch:
         """As the batch that models receive."""
-        tables = (None if t is None else t.long() for t in (self.neighbours, self.centres))
         return FieldBatch(
             self.input,
             domain,
@@ -108,7 +107,8 @@ class LevelTensors:
             None,
             self.coords,
             self.weights,
-            *tables,
+            None if self.neighbours is None else self.neighbours.long(),
+            self.centres,
         )
 
     def _tensors(self) -> dict[str, Tensor]:
@@ -153,5 +153,6 @@ def pyramid_bytes(
         if source.domain.is_scattered:
             per_sample += (source.domain.ndim + 1) * shape[0]
         if wanted is not None:
-            per_sample += wanted.most * (wanted.centres or shape[0]) + (wanted.centres or 0)
+            per_sample += wanted.most * (wanted.centres or shape[0])
+            per_sample += source.domain.ndim * (wanted.centres or 0)
     return 4 * source.count(split) * per_sample

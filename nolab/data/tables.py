@@ -15,7 +15,7 @@ from nolab.data.source import FieldSource, Shape
 from nolab.grid import shape_name
 from nolab.neighbourhood import Neighbourhood
 
-VERSION = 2
+VERSION = 3
 """Of the search: other tables, other version."""
 _BLOCK = 64
 
@@ -23,7 +23,8 @@ log = logging.getLogger(__name__)
 
 
 class Tables(NamedTuple):
-    """neighbours (n, M, K) and centres (n, M) or None, int32; see :class:`nolab.neighbourhood.Neighbourhood`."""
+    """neighbours (n, M, K) int32 and centres (n, M, ndim) float32 or None, see
+    :class:`nolab.neighbourhood.Neighbourhood`."""
 
     neighbours: np.ndarray
     centres: np.ndarray | None
@@ -47,8 +48,7 @@ def find_tables(
 
     Parameters
     ----------
-    coarsest : level of which the centres are chosen; at other levels they are the points nearest to those, so that
-        all levels have their centres at nearly the same places. None: of `shape`.
+    coarsest : level of whose points the centres are chosen; None: `shape`.
 
     Raises
     ------
@@ -58,27 +58,21 @@ def find_tables(
         return None
     folder: Path | None = getattr(source, "neighbours_folder", None)
     names = ("neighbours",) if wanted.centres is None else ("neighbours", "centres")
-    anchored = coarsest if wanted.centres is not None and coarsest != shape else None
+    chosen = (coarsest or shape) if wanted.centres is not None else None
     if folder is None:
-        return _search(source, split, shape, method, wanted, anchored)
-    key = hashlib.sha256(repr((VERSION, method, wanted, anchored)).encode()).hexdigest()[:16]
+        return _search(source, split, shape, method, wanted, chosen)
+    key = hashlib.sha256(repr((VERSION, method, wanted, chosen)).encode()).hexdigest()[:16]
     files = [folder / f"{split}-{shape_name(shape)}-{key}-{name}.npy" for name in names]
-    found = [
-        _read(file, size, shape[0])
-        for file, size in zip(files, _largest(source.count(split), shape, wanted), strict=False)
-    ]
+    n = source.count(split)
+    found = [_read_neighbours(files[0], (n, wanted.centres or shape[0], wanted.most), shape[0])]
+    if chosen is not None:
+        found.append(_read_centres(files[1], (n, wanted.centres, source.domain.ndim)))
     if any(table is None for table in found):
-        tables = _search(source, split, shape, method, wanted, anchored)
+        tables = _search(source, split, shape, method, wanted, chosen)
         for file, table in zip(files, tables, strict=False):
             _keep(file, table)
         return tables
     return Tables(found[0], found[1] if len(found) > 1 else None)
-
-
-def _largest(n: int, shape: Shape, wanted: Neighbourhood) -> tuple[tuple[int, ...], ...]:
-    """Shape of each table of n samples, whose rows may be shorter."""
-    m = wanted.centres or shape[0]
-    return (n, m, wanted.most), (n, m)
 
 
 def _search(
@@ -87,35 +81,44 @@ def _search(
     shape: Shape,
     method: str,
     wanted: Neighbourhood,
-    anchored: Shape | None,
+    chosen: Shape | None,
 ) -> Tables:
     log.info("searching the neighbours of the '%s' points at %s", split, shape_name(shape))
-    parts = []
+    found, places = [], []
     for start in range(0, source.count(split), _BLOCK):
         rows = np.arange(start, min(start + _BLOCK, source.count(split)))
         level = read_level(source, split, shape, method, rows)
-        anchors = None
-        if anchored is not None:
-            coarse = read_level(source, split, anchored, method, rows)
-            anchors = far_places(coarse.coords, coarse.weights, wanted.centres)
-        parts.append(find_neighbours(level.coords, level.weights, wanted, rows, anchors))
-    neighbours, centres = zip(*parts, strict=True)
-    return Tables(
-        trimmed(np.concatenate(neighbours)), None if wanted.centres is None else np.concatenate(centres)
-    )
+        centres = None
+        if chosen is not None:
+            coarse = level if chosen == shape else read_level(source, split, chosen, method, rows)
+            centres = far_places(coarse.coords, coarse.weights, wanted.centres)
+            places.append(centres)
+        found.append(find_neighbours(level.coords, level.weights, wanted, rows, centres))
+    return Tables(trimmed(np.concatenate(found)), np.concatenate(places) if places else None)
 
 
-def _read(file: Path, size: tuple[int, ...], n_points: int) -> np.ndarray | None:
-    """A table that was kept; None where there is none, or it is no such table."""
+def _read_neighbours(file: Path, largest: tuple[int, ...], n_points: int) -> np.ndarray | None:
+    """A table that was kept, whose rows may be shorter; None where there is none, or it is no such table."""
+    table = _read(file, np.int32)
+    if table is None or table.ndim != 3 or table.shape[:2] != largest[:2]:
+        return None
+    if not 0 < table.shape[2] <= largest[2] or table.min() < -1 or table.max() >= n_points:
+        return None
+    return table
+
+
+def _read_centres(file: Path, size: tuple[int, ...]) -> np.ndarray | None:
+    """Places that were kept; None where there are none, or these are others."""
+    centres = _read(file, np.float32)
+    return centres if centres is not None and centres.shape == size and np.isfinite(centres).all() else None
+
+
+def _read(file: Path, dtype: type) -> np.ndarray | None:
     try:
         table = np.load(file, mmap_mode="r", allow_pickle=False)  # streamed data are larger than memory
     except (OSError, ValueError, EOFError):
         return None
-    fits = table.dtype == np.int32 and table.ndim == len(size) and table.shape[:2] == size[:2]
-    least = 0 if len(size) == 2 else -1  # a centre is always there
-    if not fits or not 0 < table.shape[-1] <= size[-1] or table.min() < least or table.max() >= n_points:
-        return None
-    return table
+    return table if table.dtype == dtype else None
 
 
 def _keep(file: Path, table: np.ndarray) -> None:

@@ -120,8 +120,7 @@ class GeometryTransformer(nn.Module):
         """
         batch.check_domain(self.domain)
         points = Points.of(batch, weighted=self.weighted)
-        centres = torch.gather(points.coords, 1, batch.centres[..., None].expand(-1, -1, self.domain.ndim))
-        edges = Edges.of(batch.neighbours, points, centres, self.length)
+        edges = Edges.of(batch.neighbours, points, batch.centres, self.length)
         inputs = torch.cat([self._features(points.coords, self.frequencies[0]), points.values], dim=-1)
         tokens = self.encoder(inputs, edges, points.measure)  # (B, M, W)
         where = self._features(_asked(batch, points.coords, self.domain), self.frequencies[1])

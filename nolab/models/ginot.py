@@ -17,8 +17,8 @@ SCATTERED = True
 CONSISTENCY = (
     "With weighted=true the tokens' means over their neighbours and their attention to the points are quadratures, "
     "and the decoder is a function of true coordinates, so for the same centres levels differ by discretisation "
-    "error only, if the points resolve the highest of `frequencies`. A run's levels have their centres at the points "
-    "nearest to the coarsest level's; of more points within the radius than `neighbours` a random subset stays. "
+    "error only, if the points resolve the highest of `frequencies`. All levels of a run have their centres at the "
+    "same places, points of the coarsest; of more points within the radius than `neighbours` a random subset stays. "
     "Untrained (frequencies=4, neighbours=64), from 256 even points to 1024 crowded ones, predictions at the same "
     "points differ by 0.3 to 0.7 % for the same centres; by 3 to 13 % if each level took centres of its own; with "
     "weighted=false, which counts points, by 7 to 70 % in either case."

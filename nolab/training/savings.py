@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from nolab.fields import Draw, FieldBatch
 from nolab.metrics.flops import count_flops
@@ -47,13 +48,17 @@ def _scattered(batch: FieldBatch, wanted: Neighbourhood | None) -> FieldBatch:
     axes = batch.domain.axes
     start = torch.tensor([axis.start for axis in axes], device=device)
     length = torch.tensor([axis.length for axis in axes], device=device)
+
+    def places(count: int) -> Tensor:
+        return start + length * torch.rand(n_samples, count, len(axes), device=device)
+
     geometry = {
-        "coords": start + length * torch.rand(n_samples, n, len(axes), device=device),
+        "coords": places(n),
         "weights": torch.full((n_samples, n), 1 / n, device=device),
     }
     if wanted is not None:
         size = (n_samples, wanted.centres or n, wanted.most)
         geometry["neighbours"] = torch.randint(n, size, device=device)
         if wanted.centres is not None:
-            geometry["centres"] = torch.randint(n, size[:2], device=device)
+            geometry["centres"] = places(wanted.centres)
     return replace(batch, **geometry)

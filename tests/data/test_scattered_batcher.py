@@ -54,8 +54,8 @@ def test_batches_are_the_samples() -> None:
         np.testing.assert_array_equal(batch.coords, fields.coords)
         np.testing.assert_array_equal(batch.mask, fields.weights > 0)
         coarse = scattered_source().read("train", STORED[0], rows)
-        anchors = far_places(coarse.coords, coarse.weights, 4) if level else None
-        table, centres = find_neighbours(fields.coords, fields.weights, WANTED, rows, anchors)
+        centres = far_places(coarse.coords, coarse.weights, 4)
+        table = find_neighbours(fields.coords, fields.weights, WANTED, rows, centres)
         np.testing.assert_array_equal(batch.neighbours, table[:, :, : batch.neighbours.shape[2]])
         np.testing.assert_array_equal(batch.centres, centres)
         assert batch.neighbours.dtype == torch.int64

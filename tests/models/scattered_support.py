@@ -8,7 +8,7 @@ import torch
 from scipy.spatial import Delaunay
 from torch import Tensor
 
-from nolab.data.neighbours import find_neighbours
+from nolab.data.neighbours import far_places, find_neighbours
 from nolab.fields import FieldBatch, tensors_of
 from nolab.grid import Domain
 from nolab.mesh import vertex_weights
@@ -57,8 +57,11 @@ def batch_of(
         coords.append(np.pad(cloud, ((0, missing), (0, 0)), constant_values=np.nan))
         values.append(np.pad(field(cloud), ((0, 0), (0, missing)), constant_values=np.nan))
         quadrature.append(np.pad(w / w.sum(), (0, missing)))
-    tables = find_neighbours(np.stack(coords), np.stack(quadrature), wanted, np.arange(len(clouds)))
-    neighbours, centres = (None if table is None else torch.from_numpy(table).long() for table in tables)
+    places, counted = np.stack(coords), np.stack(quadrature)
+    centres = None if wanted.centres is None else far_places(places, counted, wanted.centres)
+    table = find_neighbours(places, counted, wanted, np.arange(len(clouds)), centres)
+    neighbours = torch.from_numpy(table).long()
+    centres = None if centres is None else torch.from_numpy(centres).double()
     tensors = (torch.from_numpy(np.stack(part)) for part in (values, coords, quadrature))
     values, coords, quadrature = tensors
     return FieldBatch(
@@ -84,7 +87,6 @@ def permuted(batch: FieldBatch, order: Tensor) -> FieldBatch:
         coords=batch.coords[:, order],
         weights=batch.weights[:, order],
         neighbours=table[:, order] if batch.centres is None else table,
-        centres=None if batch.centres is None else place[batch.centres],
     )
 
 

@@ -112,7 +112,7 @@ def test_a_token_starts_as_the_mean_over_its_neighbours(weighted):
     model = make(weighted=weighted)
     batch = clouds_for(model)
     points = Points.of(batch, weighted=weighted)
-    centres = torch.stack([points.coords[b, c] for b, c in enumerate(batch.centres)])
+    centres = batch.centres
     edges = Edges.of(batch.neighbours, points, centres, 0.6)
     features = torch.randn(3, 22, 8).double()
     found = model.encoder._grouped(features, edges)
@@ -200,9 +200,8 @@ def test_gradients_are_those_of_finite_differences():
 
 
 def with_centres_of(coarse, fine, radius):
-    """The fine batch with the centres of the coarse one, whose points are the first of its own."""
-    centres = torch.gather(fine.coords, 1, coarse.centres[..., None].expand(-1, -1, 2))
-    near = torch.cdist(centres, fine.coords) <= radius
+    """The fine batch with the centres of the coarse one."""
+    near = torch.cdist(coarse.centres, fine.coords) <= radius
     table = torch.where(near, torch.arange(fine.coords.shape[1]), -1)
     return replace(fine, centres=coarse.centres, neighbours=table)
 
