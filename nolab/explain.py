@@ -15,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from nolab.errors import InputError, unknown
 
 _NO_GROUPS = ("hydra", "__pycache__")
-_MOST_NAMES = 24
+_MOST_NAMES = 32
 
 
 @contextmanager
