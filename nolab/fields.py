@@ -117,6 +117,19 @@ class FieldBatch:
         if self.domain != domain:
             raise InputError(f"domain: the model lives on {domain}, the batch on {self.domain}")
 
+    def check_queries(self) -> None:
+        """Refuse queries that are no coordinates of the domain.
+
+        Raises
+        ------
+        InputError : naming the shapes that are allowed.
+        """
+        queries, ndim = self.queries, self.domain.ndim
+        if queries.ndim not in (2, 3) or queries.shape[-1] != ndim:
+            raise InputError(
+                f"queries: expected coordinates of shape (Q, {ndim}) or (B, Q, {ndim}), got {tuple(queries.shape)}"
+            )
+
     def on_grid(self) -> Tensor:
         """The input on the whole grid, (B, C_in, *S), constant along axes on which it does not vary."""
         return self.input.expand(*self.input.shape[:2], *self.shape)

@@ -109,7 +109,13 @@ class Domain:
     @property
     def grid_ndim(self) -> int:
         """Length of a grid's shape: one size per axis, or the number of scattered points."""
-        return 1 if self.is_scattered else self.ndim
+        return len(self.grid_axes)
+
+    @property
+    def grid_axes(self) -> tuple[Axis, ...]:
+        """The axes that a grid's shape counts along: the domain's, or the list of scattered points, of which each has
+        an equal part."""
+        return (Axis("cell"),) if self.is_scattered else self.axes
 
     @classmethod
     def unit(cls, ndim: int, placement: Placement = "nodal") -> "Domain":

@@ -65,6 +65,12 @@ def padded(samples: Sequence[MeshFields], size: MeshSize) -> MeshFields:
     return joined
 
 
+def padded_at_end(weights: np.ndarray) -> bool:
+    """Whether all points of weight 0, of samples (n, N), stand behind the others."""
+    there = weights > 0
+    return not (there[:, 1:] & ~there[:, :-1]).any()
+
+
 def check_mesh(fields: MeshFields) -> None:
     """Refuse what :class:`MeshFields` does not allow, but for the values of the fields.
 
@@ -76,7 +82,7 @@ def check_mesh(fields: MeshFields) -> None:
     sums = fields.weights.sum(axis=1, dtype=np.float64)
     if (fields.weights < 0).any() or (np.abs(sums - 1) > 1e-4).any():
         raise InputError("has quadrature weights that are negative or do not sum to 1")
-    if (there[:, 1:] & ~there[:, :-1]).any():
+    if not padded_at_end(fields.weights):
         raise InputError("has points after the padding: points of positive weight come first")
     if fields.cells.size and (
         fields.cells.min() < -1 or (fields.cells.max(axis=(1, 2)) >= there.sum(axis=1)).any()

@@ -7,6 +7,7 @@ from torch import Tensor
 from nolab.data.neighbours import far_places, find_neighbours, trimmed
 from nolab.errors import InputError
 from nolab.grid import Domain
+from nolab.mesh import padded_at_end
 from nolab.neighbourhood import Neighbourhood
 
 
@@ -73,9 +74,8 @@ def check_box(coords: np.ndarray, domain: Domain, key: str) -> None:
 
 def _scaled(weights: np.ndarray) -> np.ndarray:
     """Weights (n, N) that sum to 1."""
-    there = weights > 0
-    if not np.isfinite(weights).all() or (weights < 0).any() or not there[:, 0].all():
+    if not np.isfinite(weights).all() or (weights < 0).any() or (weights[:, 0] == 0).any():
         raise InputError("weights: must be finite and not negative, and positive on a sample's first point")
-    if (there[:, 1:] & ~there[:, :-1]).any():
+    if not padded_at_end(weights):
         raise InputError("weights: points of weight 0 are padding and stand at the end of a sample")
     return weights / weights.sum(axis=1, keepdims=True)

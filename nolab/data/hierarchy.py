@@ -9,7 +9,7 @@ from nolab.data.restriction import Restriction, restriction_matrix
 from nolab.data.source import Shape
 from nolab.data.thinning import Thinning
 from nolab.errors import InputError
-from nolab.grid import Axis, Domain, full_shape, shape_name
+from nolab.grid import Domain, full_shape, shape_name
 from nolab.points import NEval, parse_neval
 from nolab.schema import check, from_mapping
 
@@ -186,8 +186,7 @@ def _level(entry: Any, position: int, domain: Domain, finest: Shape) -> Level:
     mapping = entry if hasattr(entry, "keys") else {"size": entry}
     options = from_mapping(LevelOptions, mapping, where)
     if options.stride is not None:
-        axes = (Axis("cell"),) if domain.is_scattered else domain.axes
-        intervals = [axis.intervals(n) for axis, n in zip(axes, finest, strict=True)]
+        intervals = [axis.intervals(n) for axis, n in zip(domain.grid_axes, finest, strict=True)]
         if any(m % options.stride for m in intervals):
             raise InputError(
                 f"{where}.stride: {options.stride} does not divide the {shape_name(tuple(intervals))} intervals of "

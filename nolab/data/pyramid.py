@@ -102,13 +102,10 @@ class LevelTensors:
             self.norm,
             tuple(self.target.shape[2:]),
             self.zero,
-            None,
-            None,
-            None,
-            self.coords,
-            self.weights,
-            None if self.neighbours is None else self.neighbours.long(),
-            self.centres,
+            coords=self.coords,
+            weights=self.weights,
+            neighbours=None if self.neighbours is None else self.neighbours.long(),
+            centres=self.centres,
         )
 
     def _tensors(self) -> dict[str, Tensor]:

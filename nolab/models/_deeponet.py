@@ -282,11 +282,7 @@ class DeepONet(nn.Module):
 
     def _at_queries(self, batch: FieldBatch) -> "_Where":
         queries = batch.queries
-        if queries.ndim not in (2, 3) or queries.shape[-1] != self.domain.ndim:
-            raise InputError(
-                f"queries: expected coordinates of shape (Q, {self.domain.ndim}) or (B, Q, {self.domain.ndim}), "
-                f"got {tuple(queries.shape)}"
-            )
+        batch.check_queries()
         position = self.domain.scaled(queries)
         rows_in = features(position, self.domain, self.frequencies).to(batch.input.dtype)
         rows = Rows(per_sample=queries.ndim == 3)

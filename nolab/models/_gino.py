@@ -10,7 +10,6 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from nolab.errors import InputError
 from nolab.fields import FieldBatch
 from nolab.models._fno import FourierOperator
 from nolab.models._gno import KernelIntegral, features
@@ -154,12 +153,8 @@ def _coordinates(batch: FieldBatch) -> Tensor:
 
 def _wanted(batch: FieldBatch) -> Tensor:
     """Where to predict, (B, P, ndim), or (1, Q, ndim) where the samples share their queries."""
-    ndim = batch.domain.ndim
     if (queries := batch.queries) is not None:
-        if queries.ndim not in (2, 3) or queries.shape[-1] != ndim:
-            raise InputError(
-                f"queries: expected coordinates of shape (Q, {ndim}) or (B, Q, {ndim}), got {tuple(queries.shape)}"
-            )
+        batch.check_queries()
         return (queries if queries.ndim == 3 else queries[None]).to(batch.input.dtype)
     coords, points = _coordinates(batch), batch.points
     if points is None:

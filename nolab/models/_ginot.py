@@ -6,9 +6,7 @@ Shapes: B samples, N points, M centres, K neighbours of each, P points at which 
 import torch
 from torch import Tensor, nn
 
-from nolab.errors import InputError
 from nolab.fields import FieldBatch, OperatorSpec
-from nolab.grid import Domain
 from nolab.models._attention import CrossBlock, SelfBlock, wide_network
 from nolab.models._checkpointing import Checkpointed
 from nolab.models._networks import CoordinateLayer, features
@@ -123,7 +121,7 @@ class GeometryTransformer(nn.Module):
         edges = Edges.of(batch.neighbours, points, batch.centres, self.length)
         inputs = torch.cat([self._features(points.coords, self.frequencies[0]), points.values], dim=-1)
         tokens = self.encoder(inputs, edges, points.measure)  # (B, M, W)
-        where = self._features(_asked(batch, points.coords, self.domain), self.frequencies[1])
+        where = self._features(_asked(batch, points.coords), self.frequencies[1])
         return self.decoder(where, tokens).transpose(1, 2)
 
     def _features(self, coords: Tensor, frequencies: int) -> Tensor:
@@ -131,14 +129,10 @@ class GeometryTransformer(nn.Module):
         return features(self.domain.scaled(coords), self.domain, frequencies)
 
 
-def _asked(batch: FieldBatch, coords: Tensor, domain: Domain) -> Tensor:
+def _asked(batch: FieldBatch, coords: Tensor) -> Tensor:
     """Coordinates (B, P, ndim) at which to predict."""
     queries = batch.queries
     if queries is None:
         return batch.select(coords.transpose(1, 2)).transpose(1, 2)
-    if queries.ndim not in (2, 3) or queries.shape[-1] != domain.ndim:
-        raise InputError(
-            f"queries: expected coordinates of shape (Q, {domain.ndim}) or (B, Q, {domain.ndim}), "
-            f"got {tuple(queries.shape)}"
-        )
+    batch.check_queries()
     return queries.to(coords.dtype).expand(len(batch), -1, -1)

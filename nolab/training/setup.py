@@ -267,8 +267,7 @@ def _points(config: RunConfig, hierarchy: Hierarchy) -> PointSampler:
             f"level {hierarchy.finest.name}; lower it, or take all points with neval=null"
         )
     shapes = tuple(level.shape for level in hierarchy.levels)
-    # Scattered points are drawn by their place in the list, of which each has an equal part.
-    domain = Domain.unit(1, "cell") if hierarchy.domain.is_scattered else hierarchy.domain
+    domain = Domain(hierarchy.domain.grid_axes)  # scattered points are drawn by their place in the list
     return build_points(config.points.name, options, domain, config.seed, shapes, nevals)
 
 
