@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from nolab import processes
 from nolab.errors import InputError, RunFailure, unknown
 
 COMMANDS = {
@@ -52,14 +53,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (InputError, RunFailure) as error:
         if os.environ.get("NOLAB_TRACEBACK") == "1":
             raise
-        print(f"nolab: {error}", file=sys.stderr)
+        _tell(error)
         return 2 if isinstance(error, InputError) else 1
     except KeyboardInterrupt:
-        print("nolab: interrupted", file=sys.stderr)
+        _tell("interrupted")
         return 1
     except BrokenPipeError:  # the reader of our output has gone, e.g. `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+
+
+def _tell(message: object) -> None:
+    """One line on stderr; of a run's processes it says which one speaks."""
+    try:
+        rank = processes.rank()
+    except InputError:  # which is then the message
+        rank = 0
+    print(f"nolab (process {rank}): {message}" if rank else f"nolab: {message}", file=sys.stderr)
 
 
 def _dispatch(arguments: list[str]) -> int:
@@ -77,4 +87,6 @@ def _dispatch(arguments: list[str]) -> int:
         if "=" in name:
             raise InputError(f"the command comes first: nolab train {' '.join(arguments)}")
         raise unknown("command", name, COMMANDS)
+    if name != "train" and processes.count() > 1:
+        raise InputError(f"torchrun is for nolab train; `nolab {name}` is one process")
     return importlib.import_module(f"nolab.commands.{name}").main(rest)

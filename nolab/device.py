@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import torch
 
+from nolab import processes
 from nolab.errors import InputError
 
 _auto_cuda: int | None = None  # the GPU that `auto` takes in this process
@@ -28,23 +29,45 @@ def prefer_gpu(choose: Callable[[int], int]) -> None:
 def choose_device(name: str) -> torch.device:
     """`auto` takes CUDA where there is one, else the CPU; `cpu`, `cuda` and `cuda:<index>` are explicit.
 
+    Of several processes of a run each takes the GPU of its own number on its machine.
+
     Raises
     ------
     InputError : the name is none of these, or there is no such device.
     """
     if name == "auto":
-        return torch.device("cuda", _auto_cuda or 0) if torch.cuda.is_available() else torch.device("cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+        if name == "cuda" and processes.count() == 1:
+            return torch.device("cuda", _auto_cuda or 0)
     if name == "cpu":
         return torch.device("cpu")
     match = re.fullmatch(r"cuda(?::(\d+))?", name)
     if match is None:
         raise InputError(f"device: '{name}' is not known. Valid: auto, cpu, cuda, cuda:<index>.")
-    index, count = int(match[1] or 0), torch.cuda.device_count() if torch.cuda.is_available() else 0
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if processes.count() > 1:
+        return _own_gpu(name, match[1], count)
+    index = int(match[1] or 0)
     if index >= count:
         raise InputError(
             f"device: '{name}' is not there, this machine has {count} CUDA device(s); use device=auto"
         )
     return torch.device("cuda", index)
+
+
+def _own_gpu(name: str, index: str | None, count: int) -> torch.device:
+    """The GPU of this one of a run's processes."""
+    own = processes.local_rank()
+    if index is not None:
+        raise InputError(
+            f"device: '{name}' is one GPU, and each of the run's processes takes its own; use device=auto"
+        )
+    if own >= count:
+        raise InputError(
+            f"device: this is process {own + 1} of this machine, which has {count} CUDA device(s); start as many "
+            "processes as GPUs, or use device=cpu"
+        )
+    return torch.device("cuda", own)
 
 
 def synchronize(device: torch.device) -> None:

@@ -44,6 +44,12 @@ class Draw:
     index: Tensor
     factor: Tensor | None = None
 
+    def of_samples(self, own: slice) -> "Draw":
+        """The points of some of the samples."""
+        if self.index.ndim == 1:
+            return self
+        return Draw(self.index[own], None if self.factor is None else self.factor[own])
+
 
 @dataclass(frozen=True)
 class FieldBatch:

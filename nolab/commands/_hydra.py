@@ -9,6 +9,7 @@ from functools import partial
 import hydra
 from omegaconf import DictConfig
 
+from nolab import processes
 from nolab.commands._sweep import run_sweep, without_job
 from nolab.errors import InputError
 from nolab.explain import explained
@@ -50,6 +51,11 @@ def run_under_hydra(
             )()
 
     if _is_multirun(arguments):
+        if processes.count() > 1:
+            raise InputError(
+                "-m: the processes that torchrun starts are one run, not a sweep; for runs of several processes each "
+                "use hydra/launcher=submitit_slurm hydra.launcher.tasks_per_node=…, without torchrun"
+            )
         return run_sweep(run, work or partial(without_job, task), arguments, show_output=work is None)
     run(task)
     return 0
@@ -74,5 +80,5 @@ def _show_log_messages() -> None:
     handler.setFormatter(logging.Formatter("%(message)s"))
     logger = logging.getLogger("nolab")
     logger.handlers[:] = [handler]
-    logger.setLevel(logging.INFO)
+    logger.setLevel(logging.INFO if processes.rank() == 0 else logging.WARNING)
     logger.propagate = False

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from nolab import processes
 from nolab.commands._hydra import run_under_hydra
 from nolab.commands._tables import print_table
 from nolab.sweeps.job import Job
@@ -24,18 +25,22 @@ def _train(config: DictConfig) -> None:
         run = resume(config.resume, overrides, trust=config.trust is True)
     else:
         run = train(config, overrides=overrides)
-    _report(run.summary)
-    print(run.path, flush=True)
+    if processes.rank() == 0:
+        _report(run.summary)
+        print(run.path, flush=True)
 
 
 def _train_job(config: DictConfig, job: Job) -> None:
     """One job of a sweep: finished ones are left alone, interrupted ones go on."""
+    from contextlib import ExitStack
+
     from nolab.config import validate
     from nolab.device import prefer_gpu
     from nolab.errors import InputError
     from nolab.runs import Run
     from nolab.sweeps.claims import claim
     from nolab.sweeps.gpus import take_gpu
+    from nolab.training.ranks import joined
     from nolab.training.train import resume, train
     from nolab.training.trainer import Interrupted
 
@@ -43,15 +48,17 @@ def _train_job(config: DictConfig, job: Job) -> None:
         raise InputError("resume: a run goes on by itself, without -m; a sweep goes on by its own command")
     plain = OmegaConf.to_container(config, resolve=True)
     validate(plain)
-    if config.device == "auto":
+    if config.device == "auto" and processes.count() == 1:
         prefer_gpu(take_gpu)
-    with claim(plain) as claimed:
+    with joined(str(config.device)) as ranks, ExitStack() as stack:
+        claimed = ranks.from_first(lambda: stack.enter_context(claim(plain)))
         job.uses(claimed.run_dir)
-        if claimed.finished:
+        finished, resumable = ranks.from_first(lambda: (claimed.finished, claimed.resumable))
+        if finished:
             job.end("skipped", Run(claimed.run_dir).summary)
             return
         try:
-            if claimed.resumable:
+            if resumable:
                 # Its config is this job's own: what code it names is what the user has just asked for.
                 run = resume(claimed.run_dir, config=config, trust=True, view=job)
             else:

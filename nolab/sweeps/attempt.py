@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from nolab import processes
 from nolab.tracking.run_directory import write_json
 
 FOLDER = ".sweeps"
@@ -75,11 +76,11 @@ class Attempt:
 
     def output_file(self, num: int) -> Path:
         """What job `num` prints on stdout, its results."""
-        return self.folder / JOBS / f"{num}.out"
+        return self.folder / JOBS / f"{_process(num)}.out"
 
     def log_file(self, num: int) -> Path:
         """What job `num` logs, and its traceback."""
-        return self.folder / JOBS / f"{num}.log"
+        return self.folder / JOBS / f"{_process(num)}.log"
 
     def queue(self, jobs: Sequence[Sequence[str]]) -> None:
         """Records of the jobs to come, in Hydra's order."""
@@ -102,6 +103,11 @@ class Attempt:
 
     def _file(self, num: int) -> Path:
         return self.folder / JOBS / f"{num}.json"
+
+
+def _process(num: int) -> str:
+    """Job `num`, and which of its processes where it is not the first."""
+    return f"{num}.{processes.rank()}" if processes.rank() > 0 else str(num)
 
 
 def read_record(file: Path) -> JobRecord | None:

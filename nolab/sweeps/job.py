@@ -13,6 +13,7 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from nolab import processes
 from nolab.errors import InputError, first_line
 from nolab.explain import explained
 from nolab.sweeps.attempt import Attempt, JobRecord, State
@@ -72,6 +73,8 @@ class Job:
         self.end("failed")
 
     def _write(self) -> None:
+        if processes.rank() > 0:  # the first of the job's processes speaks for it
+            return
         self._written = time.monotonic()
         self.record.wall_seconds = self._written - self._began
         self._attempt.write(self.record)
@@ -88,6 +91,7 @@ class SweepTask:
 
     def __call__(self, config: DictConfig) -> None:
         hydra = HydraConfig.get()
+        processes.adopt_submitit()
         attempt = Attempt(Path(hydra.sweep.dir))
         overrides = OmegaConf.to_container(hydra.overrides.task, resolve=False)
         job = Job(attempt, int(hydra.job.num), overrides)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from statistics import median
 from typing import Any
@@ -59,7 +59,7 @@ def measure_costs(engine: GradientEngine, plain: nn.Module, plan: Plan, n_levels
     ----------
     plain : the engine's model before compilation, whose operations can be counted.
     """
-    counted = replace(engine, model=plain, graphs=None, slots=None)
+    counted = engine.aside(plain)
     seconds, flops, saved = [], [], []
     with _undisturbed(engine, plain) as quiet:
         for level in range(n_levels):
@@ -112,7 +112,7 @@ def _undisturbed(engine: GradientEngine, plain: nn.Module) -> Iterator[GradientE
     learnt = deepcopy(engine.points.state_dict())
     cuda = [engine.device] if engine.device.type == "cuda" else []
     with torch.random.fork_rng(devices=cuda):
-        yield replace(engine, slots=None)
+        yield engine.aside()
     engine.points.load_state_dict(learnt)
     plain.zero_grad(set_to_none=True)
 

@@ -13,6 +13,7 @@ from nolab.metrics import errors
 from nolab.metrics.errors import Units, channel_rel_l2
 from nolab.precision import Mode, arithmetic, autocast
 from nolab.spectral.precision import Stabilizer
+from nolab.training.ranks import ALONE, Ranks
 
 _POINTS_PER_BATCH = 2**17
 
@@ -34,31 +35,39 @@ class Evaluator:
     mode: Mode
     stabilizer: Stabilizer
     device: torch.device
+    ranks: Ranks = ALONE
+    """The processes among which the samples are shared out."""
 
     def errors(self, level: LevelTensors, measures: tuple[str, ...] | None = None) -> dict[str, float]:
         """Mean of each measure over all samples of `level`; None: of all that the domain has."""
         measures = measures or measures_on(self.domain)
         sums = self._sums(
-            level, lambda *fields: torch.stack([MEASURES[name](*fields).double().sum() for name in measures])
+            level,
+            len(measures),
+            lambda *fields: torch.stack([MEASURES[name](*fields).double().sum() for name in measures]),
         )
         return dict(zip(measures, sums, strict=True))
 
     def channel_errors(self, level: LevelTensors) -> list[float]:
         """Mean relative L2 error of each output channel over all samples of `level`."""
-        return self._sums(level, lambda *fields: channel_rel_l2(*fields).double().sum(dim=0))
+        channels = level.target.shape[1]
+        return self._sums(level, channels, lambda *fields: channel_rel_l2(*fields).double().sum(dim=0))
 
     @torch.no_grad()
     def _sums(
-        self, level: LevelTensors, measure: Callable[[Tensor, FieldBatch, Units], Tensor]
+        self, level: LevelTensors, count: int, measure: Callable[[Tensor, FieldBatch, Units], Tensor]
     ) -> list[float]:
-        """Mean over the samples of what `measure` sums over a batch's; one synchronisation, at the end.
+        """Mean over the samples of what `measure` sums over a batch's, (count,); one synchronisation, at the end.
 
         The model is put into eval mode for the call.
         """
         training = self.model.training
         self.model.eval()
         try:
-            total = sum(measure(*self._predicted(batch), self.units) for batch in self._batches(level))
+            total = torch.zeros(count, dtype=torch.float64, device=self.device)
+            for batch in self._batches(level):
+                total += measure(*self._predicted(batch), self.units)
+            self.ranks.sum_([total])
         finally:
             self.model.train(training)
         return (total / len(level.input)).tolist()
@@ -70,7 +79,8 @@ class Evaluator:
 
     def _batches(self, level: LevelTensors) -> Iterator[FieldBatch]:
         points = level.target[0, 0].numel()
-        size = max(1, _POINTS_PER_BATCH // points)
-        for start in range(0, len(level.input), size):
-            rows = torch.arange(start, min(start + size, len(level.input)), device=level.input.device)
+        n_samples, parts = len(level.input), self.ranks.size
+        size = max(1, min(_POINTS_PER_BATCH // points, -(-n_samples // parts)))
+        for start in range(self.ranks.rank * size, n_samples, size * parts):
+            rows = torch.arange(start, min(start + size, n_samples), device=level.input.device)
             yield level.take(rows).to(self.device).batch(self.domain)

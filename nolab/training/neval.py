@@ -2,7 +2,7 @@
 
 import logging
 from copy import deepcopy
-from dataclasses import replace
+from functools import partial
 from statistics import median
 
 import torch
@@ -27,14 +27,14 @@ def choose_neval(engine: GradientEngine, plan: Plan) -> None:
     and of points that learn is left as it was; gradients are dropped.
     """
     cuda = [engine.device] if engine.device.type == "cuda" else []
-    engine = replace(engine, slots=None)
+    ranks, engine = engine.ranks, engine.aside()
     for level, name in enumerate(engine.points.names):
         if not engine.points.is_auto(level):
             continue
         term = term_at(plan, level)
         with torch.random.fork_rng(devices=cuda):
             seconds = _measure(engine, term)
-        chosen = _largest_free(seconds)
+        chosen = ranks.from_first(partial(_largest_free, seconds))
         engine.points.fix(level, chosen)
         shown = ", ".join(f"{n}: {1e3 * s:.3g} ms" for n, s in seconds.items())
         log.info("neval=auto at %s takes %d points (%s)", name, chosen, shown)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 from nolab.moments import Moments
 from nolab.plan import Term
 from nolab.training.gradient import GradientEngine
+from nolab.training.ranks import Ranks
 
 _MOST_BYTES = 2**30
 """Of all gradients together; longer ones are sketched to what fits."""
@@ -42,14 +42,14 @@ def gradient_gram(
     -------
     (L+1, n, L+1, n), float64
     """
-    rows = list(
-        _corrections(
-            replace(engine, model=plain, graphs=None, slots=None), indices, n_levels, step, share, most_bytes
-        )
-    )
-    stacked = torch.stack(rows).double()  # (n · (L+1), parameters)
-    gram = (stacked @ stacked.T).cpu().numpy().reshape(len(indices), n_levels, len(indices), n_levels)
-    return gram.transpose(1, 0, 3, 2)
+    ranks = engine.ranks
+    rows = list(_corrections(engine.aside(plain), ranks, indices, n_levels, step, share, most_bytes))
+    stacked = torch.stack(rows)  # (n · (L+1), parameters)
+    ranks.sum_([stacked])
+    wide = stacked.double()
+    # Equal to the last bit in all processes, also where their GPUs differ: estimators decide by it.
+    gram = ranks.from_first(lambda: (wide @ wide.T).cpu().numpy())
+    return gram.reshape(len(indices), n_levels, len(indices), n_levels).transpose(1, 0, 3, 2)
 
 
 def gradient_moments(
@@ -60,8 +60,15 @@ def gradient_moments(
 
 
 def _corrections(
-    engine: GradientEngine, indices: np.ndarray, n_levels: int, step: int, share: float, most_bytes: int
+    engine: GradientEngine,
+    ranks: Ranks,
+    indices: np.ndarray,
+    n_levels: int,
+    step: int,
+    share: float,
+    most_bytes: int,
 ) -> Iterator[Tensor]:
+    """A row per sample and level; zeros for the samples of other processes."""
     parameters = [p for p in engine.model.parameters() if p.requires_grad]
     learnt = deepcopy(engine.points.state_dict())
     training = engine.model.training
@@ -73,6 +80,9 @@ def _corrections(
             for draw, index in enumerate(
                 indices
             ):  # each sample sees points of its own, but the same at all levels
+                if draw % ranks.size != ranks.rank:
+                    yield from [sketch(torch.zeros_like(_flat(parameters)))] * n_levels
+                    continue
                 coarser = None
                 for level in range(n_levels):
                     _clear(parameters)

@@ -34,6 +34,7 @@ from nolab.points import PointSampler, build_points, parse_neval
 from nolab.precision import Mode, Schedule, build_schedule, check_model
 from nolab.training.gradient import GradientEngine
 from nolab.training.graphs import CudaCapture, TermGraphs
+from nolab.training.ranks import ALONE, Ranks
 from nolab.training.slots import GradientSlots
 
 log = logging.getLogger(__name__)
@@ -66,6 +67,8 @@ class Setup:
     points: PointSampler
     precision: tuple[Schedule, ...]
     """Of each level."""
+    ranks: Ranks = ALONE
+    """The processes that carry out the run."""
 
     def load(self) -> Data:
         """Read (or generate) the data."""
@@ -111,6 +114,7 @@ class Setup:
             self.config.precision.stabilizer,
             graphs,
             slots,
+            self.ranks,
             self.scaler(),
         )
 
@@ -124,8 +128,12 @@ class Setup:
         return build_schedule(self.config.precision, self.device, level.precision).at(share)
 
 
-def prepare(config: RunConfig) -> Setup:
+def prepare(config: RunConfig, ranks: Ranks = ALONE) -> Setup:
     """Check the config against the device and the data's shape, and build the run's parts.
+
+    Parameters
+    ----------
+    ranks : the processes that carry out the run.
 
     Raises
     ------
@@ -165,7 +173,9 @@ def prepare(config: RunConfig) -> Setup:
         # A model may say what a grid is too coarse for; the coarse level is used all the same.
         if (remark := getattr(model, "remark", lambda shape: None)(level.shape)) is not None:
             log.info("level %s: the model %s", level.name, remark)
-    return Setup(config, device, source, hierarchy, spec, model.to(device), estimator, points, precision)
+    return Setup(
+        config, device, source, hierarchy, spec, model.to(device), estimator, points, precision, ranks
+    )
 
 
 def open_levels(config: RunConfig, device: torch.device) -> tuple[FieldSource, Hierarchy]:

@@ -19,8 +19,13 @@ class GradientSlots:
         self._parameters = parameters
         self._kept: dict[int, list[Tensor]] = {}
 
-    def refresh(self, slot: int, run: Callable[[], None], scale: float) -> None:
-        """Keep what `run` adds to the gradients, which are left as they were, divided by the loss's `scale`."""
+    def refresh(self, slot: int, run: Callable[[], None], scale: float) -> list[Tensor]:
+        """Keep what `run` adds to the gradients, which are left as they were, divided by the loss's `scale`.
+
+        Returns
+        -------
+        What is kept from now on; writing to it changes that.
+        """
         before = [None if p.grad is None else p.grad.clone() for p in self._parameters]
         for p in self._parameters:
             if p.grad is not None:
@@ -34,6 +39,7 @@ class GradientSlots:
                 p.grad.copy_(gradient)
             elif p.grad is not None:
                 p.grad.zero_()
+        return self._kept[slot]
 
     def clear(self) -> None:
         """Forget every slot."""

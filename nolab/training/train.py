@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from nolab.training.budget import Budget
 from nolab.training.checkpoint import load_checkpoint
 from nolab.training.evaluation import MEASURES, measures_on
 from nolab.training.pictures import draw_pictures
+from nolab.training.ranks import joined
 from nolab.training.setup import Data, Setup, prepare
 from nolab.training.stopping import stop_on_signals
 from nolab.training.trainer import Interrupted, Trainer
@@ -41,6 +42,8 @@ def train(
 ) -> Run:
     """Train as `config` (see :func:`nolab.compose`) says and return the finished run.
 
+    Under torchrun all of its processes carry out one run; the first one writes its files.
+
     Parameters
     ----------
     run_dir : an existing folder that is to be the run directory; None makes a new one.
@@ -56,13 +59,21 @@ def train(
     if config.get("resume"):
         raise InputError("resume: use `nolab train resume=RUN`, or nolab.resume(RUN) in Python")
     checked, plain = _checked(config)
-    setup = prepare(checked)
-    data = setup.load()
-    run_dir = run_dir or folder.create_run_directory(Path(checked.output_dir), checked.name)
-    _write_config(run_dir, plain)
     origin = {"overrides": None if overrides is None else list(overrides), "sweep": sweep}
+    with joined(checked.device) as ranks:
+        setup = prepare(checked, ranks)
+        data = setup.load()
+        run_dir = ranks.from_first(lambda: _begin(run_dir, setup, plain, origin))
+        return _run(run_dir, setup, data, plain, sweep, view or ProgressView())
+
+
+def _begin(run_dir: Path | None, setup: Setup, plain: dict[str, Any], origin: dict[str, Any]) -> Path:
+    """The run directory, with the first of its files."""
+    config = setup.config
+    run_dir = run_dir or folder.create_run_directory(Path(config.output_dir), config.name)
+    _write_config(run_dir, plain)
     folder.write_json(run_dir / folder.ENVIRONMENT, {**environment(setup.device), **origin})
-    return _run(run_dir, setup, data, plain, sweep, view or ProgressView())
+    return run_dir
 
 
 def resume(
@@ -94,18 +105,19 @@ def resume(
     if not trust:
         refuse_code(config, path, "trust=true, or nolab.resume(…, trust=True)")
     checked, plain = _checked(config)
-    state = load_checkpoint(path / folder.CHECKPOINTS / "last.pt")
-    setup = prepare(checked)
-    finished = (path / folder.SUMMARY).is_file()  # else it ended between its last step and its summary
-    if finished and not _something_left(checked, state, setup):
-        raise InputError(
-            f"resume: {path} is finished at step {state['step']}; to train on, raise its budget, "
-            f"e.g. budget.steps={2 * state['step']}"
-        )
-    data = setup.load()
-    _write_config(path, plain)
-    log.info("resuming %s at step %d", path, state["step"])
-    return _run(path, setup, data, plain, _sweep_of(path), view or ProgressView(), state)
+    with joined(checked.device) as ranks:
+        state = load_checkpoint(path / folder.CHECKPOINTS / "last.pt")
+        setup = prepare(checked, ranks)
+        finished = (path / folder.SUMMARY).is_file()  # else it ended between its last step and its summary
+        if finished and not _something_left(checked, state, setup):
+            raise InputError(
+                f"resume: {path} is finished at step {state['step']}; to train on, raise its budget, "
+                f"e.g. budget.steps={2 * state['step']}"
+            )
+        data = setup.load()
+        ranks.from_first(lambda: _write_config(path, plain))
+        log.info("resuming %s at step %d", path, state["step"])
+        return _run(path, setup, data, plain, _sweep_of(path), view or ProgressView(), state)
 
 
 def _run(
@@ -117,23 +129,27 @@ def _run(
     view: View,
     state: dict[str, Any] | None = None,
 ) -> Run:
-    config = setup.config
+    first = setup.ranks.is_first
     log.info("run directory: %s", run_dir)
-    with _sinks(run_dir, config, plain, sweep, state) as sinks:
+    with _sinks(run_dir, setup.config, plain, sweep, state) if first else nullcontext([]) as sinks:
         try:
             trainer = Trainer(setup, data, sinks, run_dir / folder.CHECKPOINTS, state)
-            (run_dir / folder.SUMMARY).unlink(missing_ok=True)  # a finished run that trains on is unfinished
-            with stop_on_signals() as stop, view:
+            if first:
+                (run_dir / folder.SUMMARY).unlink(missing_ok=True)  # finished, and trains on: unfinished
+            with stop_on_signals() as stop, view if first else nullcontext():
                 trainer.fit(stop, view)
-                view.show(trainer.status(1.0), force=True)
+                if first:
+                    view.show(trainer.status(1.0), force=True)
         except Interrupted as error:
             raise Interrupted(f"{error}; to go on: nolab train resume={run_dir}") from None
         finally:
             data.batcher.close()
         summary = _summarise(trainer)
-        draw_pictures(run_dir, trainer, sinks)
+        if first:
+            draw_pictures(run_dir, trainer, sinks)
         for sink in sinks:
             sink.finish(summary)
+    setup.ranks.wait()  # for the files
     return Run(run_dir)
 
 

@@ -28,6 +28,7 @@ from nolab.training.guard import FiniteGuard, NonFiniteLoss
 from nolab.training.neval import choose_neval
 from nolab.training.optimizer import MovingAverage, build_optimizer, steps_taken
 from nolab.training.probing import gradient_moments
+from nolab.training.pulse import Pulse
 from nolab.training.schedule import learning_rate_factor
 from nolab.training.setup import TRAIN, Data, Setup, spec
 from nolab.training.stopping import StopRequest
@@ -84,6 +85,7 @@ class Trainer:
         self.ema = MovingAverage(self.model, config.optimizer.ema) if config.optimizer.ema else None
         self.budget = Budget.of(config.budget, setup.estimator.steps_per_epoch)
         self.clock = Clock(setup.device)
+        self.ranks = setup.ranks
         self.guard = FiniteGuard(
             tuple(level.name for level in setup.hierarchy.levels), setup.device, self.scaler.is_enabled()
         )
@@ -97,11 +99,12 @@ class Trainer:
         self._losses, self._levels = StepLosses(zero, zero), ()  # of the last step
         self._ahead: Plan | None = None  # the coming step's plan, which the batcher reads ahead
         self._saved_at = self._shown_at = 0.0
+        self.pulse = Pulse(self.ranks, self.clock, setup.device)
 
     @property
     def share(self) -> float:
         """Share of the budget that is used."""
-        return self.budget.progress(self.progress.step, self.clock.seconds("train"))
+        return self.budget.progress(self.progress.step, self.pulse.seconds)
 
     def fit(self, stop: StopRequest, view: View) -> None:
         """Train until the budget ends or the target error is reached.
@@ -111,19 +114,11 @@ class Trainer:
         Interrupted : a signal asked to stop; `last.pt` is written.
         NonFiniteLoss : `failed.pt` is written, with the weights as the failed step left or met them.
         """
+        self.pulse.listen(stop)
         reset_peak_memory(self.setup.device)
         with self.clock.running("warmup"):
             plan = self.setup.estimator.plan(self.progress.step, self.share)
-            choose_neval(self.engine, plan)
-            self.costs = measure_costs(self.engine, self.model, plan, len(self.setup.hierarchy))
-            if self._batch_costs is None and self.setup.estimator.probes:
-                self._batch_costs = measure_batch_costs(
-                    self.engine,
-                    self.model,
-                    len(plan[-1].indices),
-                    self.setup.source.count(TRAIN),
-                    len(self.setup.hierarchy),
-                )
+            self._measure(self.ranks.largest_part(plan))
         self.model.train()
         self._saved_at = self._wall()
         with self.clock.running("train"):
@@ -133,6 +128,17 @@ class Trainer:
             except NonFiniteLoss as error:
                 self.save("failed.pt")
                 raise NonFiniteLoss(f"{error}. State saved in {self.checkpoints / 'failed.pt'}") from None
+
+    def _measure(self, plan: Plan) -> None:
+        """What a step like `plan` costs; the first process's figures are everyone's."""
+        n_levels = len(self.setup.hierarchy)
+        choose_neval(self.engine, plan)
+        costs = measure_costs(self.engine, self.model, plan, n_levels)
+        self.costs = self.ranks.from_first(lambda: costs)
+        if self._batch_costs is None and self.setup.estimator.probes:
+            size, n_samples = len(plan[-1].indices), self.setup.source.count(TRAIN)
+            batch_costs = measure_batch_costs(self.engine, self.model, size, n_samples, n_levels)
+            self._batch_costs = self.ranks.from_first(lambda: batch_costs)
 
     def _loop(self, stop: StopRequest, view: View) -> None:
         share = self.share
@@ -150,9 +156,9 @@ class Trainer:
             elif self._wall() - self._saved_at > self.setup.config.evaluation.checkpoint_seconds:
                 self._save_last()
             self._show(view, share)
-            if stop and share < 1.0:
+            if self.pulse.stop and share < 1.0:
                 self._save_last()
-                raise Interrupted(f"{stop.signal} at step {self.progress.step}")
+                raise Interrupted(f"{stop.signal or 'a signal'} at step {self.progress.step}")
 
     def _probe(self, share: float) -> None:
         """Show the estimator the gradients that it asks for; they are on the clock and in the counts."""
@@ -172,11 +178,13 @@ class Trainer:
             group["lr"] = rate
         plan, self._ahead = (
             self._ahead or self.setup.estimator.plan(step, share),
-            self.setup.estimator.plan(step + 1, self.budget.progress(step + 1, self.clock.seconds("train"))),
+            self.setup.estimator.plan(step + 1, self.budget.progress(step + 1, self.pulse.seconds)),
         )
-        self.data.batcher.prefetch(self._ahead)
+        self.data.batcher.prefetch(self.ranks.part(self._ahead))
         self.optimizer.zero_grad(set_to_none=self.engine.graphs is None)
-        losses = self.engine.accumulate(plan, step, share)
+        notes = self.pulse.sent()
+        losses = self.engine.accumulate(plan, step, share, notes)
+        self.pulse.receive(notes)
         self.guard.check(step, plan, losses.weighted)
         if config.optimizer.clip_norm is not None:
             self.scaler.unscale_(self.optimizer)
@@ -209,7 +217,7 @@ class Trainer:
         progress, target = self.progress, self.setup.config.budget.target_error
         progress.errors = errors
         if target is not None and finest <= target:
-            progress.target_seconds = self.clock.seconds("train")
+            progress.target_seconds = self.pulse.seconds
         improved = finest < progress.best
         progress.best = min(progress.best, finest)
         self.setup.estimator.observe(finest, self.share)
@@ -250,6 +258,7 @@ class Trainer:
             setup.mode_of(level, self.share),
             setup.config.precision.stabilizer,
             setup.device,
+            self.ranks,
         )
 
     @contextmanager
@@ -268,7 +277,7 @@ class Trainer:
         """Costs so far, under the names of the summary."""
         clock, samples = self.clock, self.progress.samples
         names = [level.name for level in self.setup.hierarchy.levels]
-        joules = self._energy.joules()
+        joules, peak_memory = self._of_all_devices()
         neval = self.setup.points.counts(self.share)
         known = {**self.setup.estimator.figures(), "C": self.costs.seconds}
         return {
@@ -279,7 +288,7 @@ class Trainer:
             "precision/skipped_steps": self.progress.step - steps_taken(self.optimizer),
             "cost/fine_equivalents": self.costs.fine_equivalents(samples),
             "cost/flops": self.costs.total_flops(samples),
-            "cost/peak_mem_gib": peak_memory_gib(self.setup.device),
+            "cost/peak_mem_gib": peak_memory,
             "cost/saved_gib": max(self.costs.saved_bytes) / 2**30,
             **{
                 f"mlmc/{figure}/{name}": value
@@ -289,9 +298,16 @@ class Trainer:
             "cost/energy_j": None if joules is None else self.progress.energy + joules,
         }
 
+    def _of_all_devices(self) -> tuple[float | None, float]:
+        """Joules since the run began or resumed, of all devices together; peak memory in GiB of the fullest."""
+        own = self._energy.joules(), peak_memory_gib(self.setup.device)
+        joules, peaks = zip(*self.ranks.gathered(own), strict=True)
+        return None if None in joules else sum(joules), max(peaks)
+
     def save(self, name: str) -> None:
-        """Write the whole state to ``checkpoints/<name>``."""
-        save_checkpoint(self.checkpoints / name, self._state())
+        """Write the whole state to ``checkpoints/<name>``; of several processes the first one does."""
+        if self.ranks.is_first:
+            save_checkpoint(self.checkpoints / name, self._state())
 
     def _emit(self, record: Record) -> None:
         full = {"step": self.progress.step, **self.figures(), **record}
@@ -307,7 +323,7 @@ class Trainer:
         return sum(self.clock.state_dict().values())
 
     def _show(self, view: View, share: float) -> None:
-        if self._wall() - self._shown_at < _SECONDS_BETWEEN_STATUS:
+        if not self.ranks.is_first or self._wall() - self._shown_at < _SECONDS_BETWEEN_STATUS:
             return
         self._shown_at = self._wall()
         with self.clock.running("log"):

@@ -10,6 +10,7 @@ from training_support import N, make_engine, mean_over
 from nolab.costs import BatchCosts
 from nolab.training import costs
 from nolab.training.costs import measure_batch_costs
+from nolab.training.gradient import GradientEngine
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def batches(monkeypatch):
         return 0.5 + n * (level + 1) + (10.0 if len(seen) % 3 == 0 else 0.0)
 
     monkeypatch.setattr(costs, "timed", timed)
-    monkeypatch.setattr(costs, "replace", lambda engine, **_: Engine())
+    monkeypatch.setattr(GradientEngine, "aside", lambda self: Engine())
     return seen
 
 
