@@ -105,6 +105,12 @@ def state_of(run_dir: Path) -> dict:
     return load_checkpoint(run_dir / "checkpoints" / "last.pt")
 
 
+def evaluations(run_dir: Path) -> dict[int, float]:
+    """Error at the finest level by step."""
+    records = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
+    return {record["step"]: record["eval/rel_l2"] for record in records if "eval/rel_l2" in record}
+
+
 def test_a_run_of_two_goes_on_as_one(tmp_path, tiny):
     overrides = tiny("points=importance", "neval=0.5", "optimizer.ema=0.9")
     done = torchrun("-m", "nolab", "train", *overrides, "budget.steps=4", cwd=tmp_path)
@@ -112,10 +118,12 @@ def test_a_run_of_two_goes_on_as_one(tmp_path, tiny):
     run_dir = Path(done.stdout.splitlines()[-1])
     assert done.stdout.count("test rel. L2") == 1  # the first alone speaks
     assert [path.name for path in run_dir.parent.iterdir()] == [run_dir.name]
-    assert len((run_dir / "metrics.jsonl").read_text().splitlines()) == 6
+    assert json.loads((run_dir / "environment.json").read_text())["processes"] == 2
+    errors = evaluations(run_dir)
 
     resumed = nolab.resume(run_dir, ["budget.steps=8"])
     alone = nolab.train(nolab.compose([*overrides, "budget.steps=8"]))
+    assert errors[4] == pytest.approx(evaluations(alone.path)[4], rel=1e-4)
     for name, expected in state_of(alone.path)["model"].items():
         torch.testing.assert_close(state_of(resumed.path)["model"][name], expected, rtol=1e-4, atol=1e-6)
     assert resumed.summary["cost/samples/17x17"] == alone.summary["cost/samples/17x17"]
