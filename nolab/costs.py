@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from nolab.plan import Plan
+from nolab.saved import numbers
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,14 @@ class BatchCosts:
         return {"fixed": self.fixed.tolist(), "sample": self.sample.tolist()}
 
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> "BatchCosts":
-        """The inverse of :meth:`state_dict`."""
-        return cls(np.array(state["fixed"]), np.array(state["sample"]))
+    def from_state(cls, state: dict[str, Any], n_levels: int) -> "BatchCosts":
+        """The inverse of :meth:`state_dict`.
+
+        Raises
+        ------
+        ValueError : not seconds of so many levels.
+        """
+        fixed, sample = (numbers(state[name], name, (n_levels,)) for name in ("fixed", "sample"))
+        if (fixed < 0).any() or (sample <= 0).any():
+            raise ValueError("seconds below zero")
+        return cls(fixed, sample)

@@ -12,6 +12,7 @@ import numpy as np
 
 from nolab.costs import BatchCosts
 from nolab.plan import Plan
+from nolab.saved import number, numbers
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,17 @@ class Moments:
         return {"covariance": self.covariance.tolist(), "mean": self.mean.tolist(), "n": self.n_samples}
 
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> "Moments":
-        """The inverse of :meth:`state_dict`."""
-        return cls(np.array(state["covariance"]), np.array(state["mean"]), state["n"])
+    def from_state(cls, state: dict[str, Any], n_levels: int) -> "Moments":
+        """The inverse of :meth:`state_dict`.
+
+        Raises
+        ------
+        ValueError : not moments over so many levels.
+        """
+        covariance, mean = (
+            numbers(state[name], name, (n_levels, n_levels)) for name in ("covariance", "mean")
+        )
+        return cls(covariance, mean, number(state["n"], "n", least=1.0))
 
 
 def coefficients(plan: Plan, n_levels: int) -> np.ndarray:

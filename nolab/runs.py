@@ -18,14 +18,14 @@ from nolab.data.geometry import check_box, geometry_tensors
 from nolab.data.normalizer import Normalizer
 from nolab.data.pyramid import Normalizers
 from nolab.device import choose_device
-from nolab.errors import InputError, first_line
+from nolab.errors import InputError, first_line, unknown
 from nolab.fields import FieldBatch, OperatorSpec
 from nolab.frames import follow_on
 from nolab.grid import Domain, input_shape, shape_name
 from nolab.models import build_model
 from nolab.precision import arithmetic
 from nolab.tracking.run_directory import CHECKPOINTS, CONFIG, SUMMARY
-from nolab.training.checkpoint import load_checkpoint
+from nolab.training.checkpoint import CHOICES, PREVIOUS, load_checkpoint
 
 _TRUST = "--trust, or load_run(…, trust=True)"
 
@@ -37,7 +37,7 @@ def load_run(
 
     Parameters
     ----------
-    checkpoint : ``last`` or ``best``.
+    checkpoint : ``last``, ``best``, or ``previous``, the one before the last.
     trust : allow the run's config to name Python code (`_target_`) for the model. Only for runs of
         your own: that code is imported and called.
 
@@ -91,8 +91,8 @@ class Run:
     def __init__(
         self, path: Path, *, checkpoint: str = "last", device: str = "auto", trust: bool = False
     ) -> None:
-        if checkpoint not in ("last", "best"):
-            raise InputError(f"checkpoint: '{checkpoint}' is not known. Valid: last, best.")
+        if checkpoint not in CHOICES:
+            raise unknown("checkpoint", checkpoint, CHOICES)
         self.path = path
         self.device = choose_device(device)
         self._checkpoint, self._trust = checkpoint, trust
@@ -153,8 +153,21 @@ class Run:
 
     @cached_property
     def state(self) -> dict[str, Any]:
-        """The checkpoint, on the CPU."""
-        return load_checkpoint(self.path / CHECKPOINTS / f"{self._checkpoint}.pt")
+        """The checkpoint, on the CPU.
+
+        Raises
+        ------
+        InputError : it is missing or damaged.
+        """
+        folder = self.path / CHECKPOINTS
+        try:
+            return load_checkpoint(folder / f"{self._checkpoint}.pt")
+        except InputError as error:
+            if self._checkpoint != "last" or not (folder / PREVIOUS).is_file():
+                raise
+            raise InputError(
+                f"{error}; the one before it: --checkpoint previous, or checkpoint='previous'"
+            ) from error
 
     @cached_property
     def domain(self) -> Domain:

@@ -19,7 +19,9 @@ def make_parser(command: str, description: str) -> argparse.ArgumentParser:
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """RUN, --checkpoint, --device and --trust."""
     parser.add_argument("run", metavar="RUN", help="a run directory")
-    parser.add_argument("--checkpoint", default="last", choices=("last", "best"), help="default: last")
+    parser.add_argument(
+        "--checkpoint", default="last", choices=("last", "best", "previous"), help="default: last"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<index>")
     parser.add_argument(
         "--trust", action="store_true", help="import the code that the run's config names (_target_)"

@@ -12,8 +12,11 @@ import numpy as np
 from nolab.data._store_format import CHECKSUM, StoreMeta, dtype_of, write_attributes, write_text
 from nolab.data._store_layout import DIGEST, sample_digest, table_digest, table_name
 from nolab.data.source import Shape
-from nolab.errors import InputError
+from nolab.errors import InputError, RunFailure, first_line
 from nolab.grid import shape_name
+
+_HEADER = 2**16
+"""Bytes that a store's attributes and groups take, at most."""
 
 
 class StoreChunk(NamedTuple):
@@ -47,12 +50,39 @@ def write_store(path: str | Path, meta: StoreMeta, chunks: Iterable[StoreChunk])
     meta = replace(meta, shapes=tuple(tuple(shape) for shape in meta.shapes))
     temporary = path.with_name(path.name + ".tmp")
     try:
+        _reserve(temporary, meta)
         with _create(temporary) as file:
+            _reserve(temporary, meta)  # HDF5 has emptied it
             write_attributes(file, meta)
             _write_fields(file, meta, chunks)
         publish(temporary, path)
+    except RunFailure:
+        raise
+    except RuntimeError as error:  # what h5py makes of an error while it closes or flushes
+        raise OSError(first_line(error)) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _reserve(path: Path, meta: StoreMeta) -> None:
+    """Take the room of the store before HDF5 writes to it, which crashes the process where the disk is full.
+
+    HDF5 gives back at the end what it has not used.
+
+    Raises
+    ------
+    OSError : there is too little.
+    """
+    if not hasattr(os, "posix_fallocate"):
+        return
+    tables = sum(
+        4096 + DIGEST * count
+        for count in meta.counts.values()
+        for shape in meta.shapes
+        for _ in meta.fields(shape)
+    )
+    with open(path, "ab") as file:
+        os.posix_fallocate(file.fileno(), 0, meta.nbytes() + tables + _HEADER)
 
 
 def publish(temporary: Path, path: Path) -> None:

@@ -82,13 +82,14 @@ def ensure_store(
     meta = _meta(problem, module, parsed, description, seed, _check_counts(counts))
     chunk = _chunk_size(description)
     path = Path(data_dir) / problem / _file_name(meta, chunk)
-    if path.exists():
-        return _check_existing(path, meta)
     job = _Job(module, parsed, meta, chunk, path.with_suffix(".partial"), device)
+    if path.exists() and not job.folder.exists():
+        return _check_existing(path, meta)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _locked(path):
-            if path.exists():
+            if path.exists():  # made meanwhile, or by a process that was killed before it had tidied up
+                shutil.rmtree(job.folder, ignore_errors=True)
                 return _check_existing(path, meta)
             _generate(job, path, workers, progress)
     except KeyboardInterrupt:
@@ -96,7 +97,8 @@ def ensure_store(
         raise
     except OSError as error:
         raise RunFailure(
-            f"{path}: cannot be written ({error}). Chunks that are finished are kept."
+            f"{path}: cannot be written ({error}). Finished samples are kept: free some space, and the same "
+            "command goes on from there."
         ) from error
     return path
 
@@ -151,9 +153,12 @@ class _Job:
             )
         path = self.file(chunk)
         temporary = path.with_suffix(".tmp")
-        with open(temporary, "wb") as file:
-            np.savez(file, **fields)
-        publish(temporary, path)
+        try:
+            with open(temporary, "wb") as file:
+                np.savez(file, **fields)
+            publish(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
         return len(chunk)
 
     def load(self, chunk: _Chunk) -> dict[str, np.ndarray] | None:

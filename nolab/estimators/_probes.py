@@ -10,6 +10,7 @@ from nolab.costs import BatchCosts
 from nolab.errors import InputError
 from nolab.moments import Moments
 from nolab.plan import Estimator, Plan
+from nolab.saved import whole
 from nolab.schema import check
 
 
@@ -72,9 +73,9 @@ class Probes:
     def state_dict(self) -> dict[str, Any]:
         return {"next": self._next, "known": None if self.known is None else self.known.state_dict()}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._next = int(state["next"])
-        self.known = None if state["known"] is None else Moments.from_state(state["known"])
+    def load_state_dict(self, state: dict[str, Any], n_levels: int) -> None:
+        self._next = whole(state["next"], "next")
+        self.known = None if state["known"] is None else Moments.from_state(state["known"], n_levels)
 
 
 class Probing(Estimator):

@@ -19,6 +19,7 @@ from nolab.estimators._probes import ProbeOptions, Probes, Probing
 from nolab.estimators.mlmc import Nested
 from nolab.moments import Moments
 from nolab.plan import Estimator
+from nolab.saved import numbers
 from nolab.schema import check
 
 log = logging.getLogger(__name__)
@@ -79,9 +80,12 @@ class Adaptive(Probing):
         return {"levels": list(self._levels), "sizes": list(self._sizes), "probes": self._probes.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._levels = tuple(state["levels"])
-        self._probes.load_state_dict(state["probes"])
-        self._use(tuple(state["sizes"]))
+        n_levels = len(self._sizes)
+        if (levels := tuple(state["levels"])) not in level_sets(n_levels):
+            raise ValueError(f"levels {levels} are no choice of {n_levels} levels")
+        self._levels = levels
+        self._probes.load_state_dict(state["probes"], n_levels)
+        self._use(tuple(numbers(state["sizes"], "sizes", (n_levels,)).tolist()))
 
     def _use(self, sizes: tuple[float, ...]) -> None:
         self._sizes = sizes

@@ -14,6 +14,7 @@ from nolab.estimators._candidates import Candidate, ranked, worth
 from nolab.estimators._probes import ProbeOptions, Probes, Probing
 from nolab.moments import Moments
 from nolab.plan import Estimator
+from nolab.saved import numbers
 from nolab.schema import check
 
 log = logging.getLogger(__name__)
@@ -67,8 +68,14 @@ class Auto(Probing):
         return {"candidate": candidate, "probes": self._probes.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._probes.load_state_dict(state["probes"])
-        self._use(Candidate(state["candidate"]["estimator"], tuple(state["candidate"]["sizes"])))
+        n_levels, candidate = len(self._candidate.sizes), state["candidate"]
+        self._probes.load_state_dict(state["probes"], n_levels)
+        if candidate["estimator"] not in ("fine", "coarse", "mixed", "mlmc"):
+            raise ValueError(f"'{candidate['estimator']!s:.40}' is no candidate")
+        sizes = numbers(candidate["sizes"], "sizes", (n_levels,))
+        if (sizes < 0).any() or sizes.max() < 1:
+            raise ValueError(f"sizes {sizes.tolist()} make no step")
+        self._use(Candidate(candidate["estimator"], tuple(sizes.tolist())))
 
     def _use(self, candidate: Candidate) -> None:
         self._candidate = candidate

@@ -16,6 +16,7 @@ from nolab.costs import BatchCosts
 from nolab.errors import InputError
 from nolab.moments import Moments
 from nolab.plan import Estimator, Plan
+from nolab.saved import number, whole
 from nolab.schema import check, from_mapping
 
 log = logging.getLogger(__name__)
@@ -139,8 +140,11 @@ class Curriculum(Estimator):
         return {**own, "phases": [phase.estimator.state_dict() for phase in self._phases]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        for name in _STATE:
-            setattr(self, f"_{name}", state[name])
+        last = len(self._phases) - 1
+        for name in ("now", "watched", "probed"):
+            setattr(self, f"_{name}", whole(state[name], name, most=last))
+        self._began, self._stale = number(state["began"], "began"), whole(state["stale"], "stale")
+        self._best = float(state["best"])
         for phase, own in zip(self._phases, state["phases"], strict=True):
             phase.estimator.load_state_dict(own)
 

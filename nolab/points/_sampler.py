@@ -16,6 +16,7 @@ from nolab.points._options import parse_axes
 from nolab.points._product import Product
 from nolab.points._scheme import Scheme, Shape
 from nolab.points._streams import mixed
+from nolab.saved import whole
 
 
 def build_points(
@@ -179,11 +180,15 @@ class PointSampler:
         measured = state.get("neval", {})
         if unfit := [level for level in measured if not self._takes_measured(level)]:
             raise ValueError(f"points: the state has an N_eval for level {unfit[0]}, which is not auto here")
+        known = {
+            level: whole(n, f"points: N_eval of level {level}", least=1, most=self.n_points(level))
+            for level, n in measured.items()
+        }
         self._scheme.load_state_dict(state.get("scheme", {}))
-        self._measured = dict(measured)
+        self._measured = known
 
     def _takes_measured(self, level: int) -> bool:
-        return level < len(self._nevals) and self._nevals[level].is_auto
+        return 0 <= level < len(self._nevals) and self._nevals[level].is_auto
 
     def _neval(self, level: int, share: float) -> int | None:
         known = self._measured.get(level)

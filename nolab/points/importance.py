@@ -18,6 +18,7 @@ from nolab.points._options import PointOptions
 from nolab.points._partition import partition
 from nolab.points._scheme import Scheme, Shape
 from nolab.points._streams import Streams
+from nolab.saved import tensor_like
 from nolab.schema import check
 
 
@@ -98,10 +99,14 @@ class Importance(Scheme):
         return dict(self._residuals)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        for name, residual in state.items():
-            if residual.shape != (torch.Size(int(n) for n in name.split("x")).numel(),):
-                raise ValueError(f"points: residuals {tuple(residual.shape)} do not fit the grid {name}")
-        self._residuals = dict(state)
+        residuals = {}
+        for name, values in state.items():
+            n_points = torch.Size(int(n) for n in name.split("x")).numel()
+            like = torch.empty(n_points, dtype=torch.float64, device="meta")
+            residuals[name] = tensor_like(values, like, f"points: residuals of the grid {name}")
+            if ((values < 0) | values.isinf()).any():
+                raise ValueError(f"points: residuals of the grid {name} are no mean errors")
+        self._residuals = residuals
 
     def _residual(self, shape: Shape, device: torch.device) -> Tensor:
         name = shape_name(shape)

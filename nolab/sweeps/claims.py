@@ -42,8 +42,8 @@ class Claim:
 
     @property
     def resumable(self) -> bool:
-        """An interrupted run left a checkpoint."""
-        return (self.run_dir / CHECKPOINTS / "last.pt").is_file()
+        """An interrupted run left a checkpoint, whole or not."""
+        return any((self.run_dir / CHECKPOINTS / name).is_file() for name in ("last.pt", "previous.pt"))
 
 
 @contextmanager

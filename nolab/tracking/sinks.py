@@ -4,10 +4,11 @@ import json
 import logging
 import os
 import shlex
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-from nolab.tracking.run_directory import METRICS, SUMMARY, finite, write_json, write_text
+from nolab.tracking.run_directory import METRICS, SUMMARY, finite, reported, write_json, write_text
 from nolab.tracking.wandb_login import logged_in
 
 log = logging.getLogger(__name__)
@@ -29,38 +30,47 @@ class Sink(Protocol):
 
 
 class FileSink:
-    """`metrics.jsonl`, a line per record, and `summary.json`, written last and atomically."""
+    """`metrics.jsonl`, a line per record, and `summary.json`, written last and atomically.
+
+    Every method raises NotWritten where its file can't be written.
+    """
 
     def __init__(self, run_dir: Path, from_step: int = 0) -> None:
-        self._run_dir = run_dir
-        path = run_dir / METRICS
-        if path.exists():
-            _drop_records_after(path, from_step)
-        self._file = path.open("a", encoding="utf-8")
+        self._run_dir, self._path = run_dir, run_dir / METRICS
+        with reported(self._path):
+            if self._path.exists():
+                _drop_records_after(self._path, from_step)
+            self._file = self._path.open("a", encoding="utf-8")
 
     def log(self, record: Record) -> None:
-        self._file.write(json.dumps(finite(record)) + "\n")
-        self._file.flush()
+        with reported(self._path):
+            self._file.write(json.dumps(finite(record)) + "\n")
+            self._file.flush()
 
     def image(self, name: str, path: Path) -> None:
         """Pictures are in the run directory already."""
 
     def finish(self, summary: Record | None) -> None:
-        self._file.close()
-        if summary is not None:
+        if summary is None:
+            with suppress(OSError):  # the rest of a line that could not be written is tried once more
+                self._file.close()
+            return
+        with reported(self._path):
+            self._file.close()
+        with reported(self._run_dir / SUMMARY):
             write_json(self._run_dir / SUMMARY, summary)
 
 
 def _drop_records_after(path: Path, step: int) -> None:
     """A resumed run repeats the steps after its checkpoint; their first records go."""
     kept = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             record = json.loads(line)
-        except json.JSONDecodeError:  # the line that a kill cut off
+            if record.get("step", 0) <= step:
+                kept.append(line)
+        except (ValueError, AttributeError, TypeError, RecursionError):  # the line that a kill cut off
             continue
-        if record.get("step", 0) <= step:
-            kept.append(line)
     write_text(path, "".join(line + "\n" for line in kept))
 
 

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 import torch
 
 from nolab.device import synchronize
+from nolab.saved import number
 
 Bucket = Literal["train", "eval", "log", "warmup"]
 
@@ -46,7 +47,7 @@ class Clock:
 
     def load_state_dict(self, state: dict[str, float]) -> None:
         """Go on from the seconds of a checkpoint."""
-        self._seconds.update({bucket: float(state[bucket]) for bucket in self._seconds})
+        self._seconds.update({bucket: number(state[bucket], bucket) for bucket in self._seconds})
 
     def _switch(self, bucket: Bucket | None) -> None:
         synchronize(self._device)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from nolab.config import OptimizerOptions
+from nolab.saved import number, tensor_like, tensors_like, whole
 
 
 class _OverReals:
@@ -45,6 +46,7 @@ class _Adam(_OverReals, torch.optim.Adam):
 
 
 _OPTIMIZERS = {"adamw": _AdamW, "adam": _Adam}
+_MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 def build_optimizer(options: OptimizerOptions, model: nn.Module) -> torch.optim.Optimizer:
@@ -56,6 +58,31 @@ def build_optimizer(options: OptimizerOptions, model: nn.Module) -> torch.optim.
     return _OPTIMIZERS[options.name](
         list(model.parameters()), lr=options.lr, betas=options.betas, weight_decay=options.weight_decay
     )
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Go on from the moments of a state; rates and factors stay the run's own.
+
+    Raises
+    ------
+    ValueError, LookupError, TypeError, AttributeError : it is another optimizer's or another model's. PyTorch's own
+        ``load_state_dict`` takes any shape.
+    """
+    own = optimizer.state_dict()["param_groups"]
+    if [group["params"] for group in state["param_groups"]] != [group["params"] for group in own]:
+        raise ValueError("it is over other parameters")
+    parameters = dict(enumerate(p for group in optimizer.param_groups for p in group["params"]))
+    moments = {i: _moments(known, parameters[i], f"parameter {i}") for i, known in state["state"].items()}
+    optimizer.load_state_dict({"state": moments, "param_groups": own})
+
+
+def _moments(state: dict[str, Tensor], parameter: Tensor, what: str) -> dict[str, Tensor]:
+    """Adam's state of one parameter."""
+    if state.keys() != {"step", *_MOMENTS}:
+        raise ValueError(f"{what} has {', '.join(map(str, state)):.60}")
+    step = tensor_like(state["step"], torch.tensor(0.0), f"{what}, step")
+    number(step.item(), f"{what}, step")
+    return {"step": step} | {m: tensor_like(state[m], parameter, f"{what}, {m}") for m in _MOMENTS}
 
 
 def steps_taken(optimizer: torch.optim.Optimizer) -> int:
@@ -96,6 +123,6 @@ class MovingAverage:
 
     def load_state_dict(self, state: dict) -> None:
         """Go on from a checkpoint."""
-        self._steps = int(state["steps"])
-        for average, saved in zip(self._average, state["average"], strict=True):
-            average.copy_(saved)
+        self._steps = whole(state["steps"], "steps")
+        saved = tensors_like(state["average"], self._average, "average")
+        torch._foreach_copy_(self._average, saved)

@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nolab.saved import tensors_like, whole
+
 
 class GradientSlots:
     """The last gradient of each slot, one copy of the parameters in size.
@@ -60,7 +62,11 @@ class GradientSlots:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """The inverse of :meth:`state_dict`; gradients go to the parameters' device."""
-        self._kept = {
-            int(slot): [g.to(p.device) for g, p in zip(gradients, self._parameters, strict=True)]
+        kept = {
+            whole(slot, "slot"): tensors_like(gradients, self._parameters, f"slot {slot}")
             for slot, gradients in state["kept"].items()
+        }
+        self._kept = {
+            slot: [g.to(p.device) for g, p in zip(gradients, self._parameters, strict=True)]
+            for slot, gradients in kept.items()
         }

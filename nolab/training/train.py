@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +11,19 @@ from omegaconf import DictConfig, OmegaConf
 
 from nolab.composition import compose
 from nolab.config import RunConfig, validate
-from nolab.errors import InputError
+from nolab.errors import InputError, RunFailure
 from nolab.runs import Run, read_config, refuse_code
 from nolab.tracking import run_directory as folder
 from nolab.tracking.environment import environment
 from nolab.tracking.progress import ProgressView, View
 from nolab.tracking.sinks import FileSink, Record, Sink, WandbSink
 from nolab.training.budget import Budget
-from nolab.training.checkpoint import load_checkpoint
+from nolab.training.checkpoint import Found, newest_checkpoint, set_aside_damaged
 from nolab.training.evaluation import MEASURES, measures_on
 from nolab.training.pictures import draw_pictures
-from nolab.training.ranks import joined
+from nolab.training.ranks import Ranks, joined
 from nolab.training.setup import Data, Setup, prepare
+from nolab.training.state import standing
 from nolab.training.stopping import stop_on_signals
 from nolab.training.trainer import Interrupted, Trainer
 
@@ -54,7 +55,7 @@ def train(
     Raises
     ------
     InputError : the config, the data or the device do not fit, found before training.
-    RunFailure : training ended without a result (signal, loss not finite); its state is saved.
+    RunFailure : training ended without a result (signal, loss not finite, disk full); its state is saved.
     """
     if config.get("resume"):
         raise InputError("resume: use `nolab train resume=RUN`, or nolab.resume(RUN) in Python")
@@ -63,17 +64,18 @@ def train(
     with joined(checked.device) as ranks:
         setup = prepare(checked, ranks)
         data = setup.load()
-        run_dir = ranks.from_first(lambda: _begin(run_dir, setup, plain, origin))
-        return _run(run_dir, setup, data, plain, sweep, view or ProgressView())
+        run_dir = ranks.from_first(
+            lambda: run_dir or folder.create_run_directory(Path(checked.output_dir), checked.name)
+        )
+        with _held(run_dir, ranks):
+            ranks.from_first(lambda: _begin(run_dir, setup, plain, origin))
+            return _run(run_dir, setup, data, plain, sweep, view or ProgressView())
 
 
-def _begin(run_dir: Path | None, setup: Setup, plain: dict[str, Any], origin: dict[str, Any]) -> Path:
-    """The run directory, with the first of its files."""
-    config = setup.config
-    run_dir = run_dir or folder.create_run_directory(Path(config.output_dir), config.name)
-    _write_config(run_dir, plain)
-    folder.write_json(run_dir / folder.ENVIRONMENT, {**environment(setup.device), **origin})
-    return run_dir
+def _begin(run_dir: Path, setup: Setup, plain: dict[str, Any], origin: dict[str, Any]) -> None:
+    with folder.reported(run_dir / folder.ENVIRONMENT):
+        folder.write_json(run_dir / folder.ENVIRONMENT, {**environment(setup.device), **origin})
+    _write_config(run_dir, plain)  # from here on the run can be resumed
 
 
 def resume(
@@ -84,7 +86,9 @@ def resume(
     trust: bool = False,
     view: View | None = None,
 ) -> Run:
-    """Go on with an unfinished run from its last checkpoint, in the same directory.
+    """Go on with an unfinished run from its last whole checkpoint, in the same directory.
+
+    A run that was killed before its first checkpoint starts at step 0.
 
     Parameters
     ----------
@@ -95,7 +99,9 @@ def resume(
 
     Raises
     ------
-    InputError : no such run, nothing left to do, or an override that may not change.
+    InputError : no such run, nothing left to do, no whole checkpoint, one that does not fit the config, another
+        process trains it, or an override that may not change.
+    RunFailure : as of :func:`train`.
     """
     path = Path(run_dir)
     own = read_config(path)
@@ -105,19 +111,63 @@ def resume(
     if not trust:
         refuse_code(config, path, "trust=true, or nolab.resume(…, trust=True)")
     checked, plain = _checked(config)
-    with joined(checked.device) as ranks:
-        state = load_checkpoint(path / folder.CHECKPOINTS / "last.pt")
+    with joined(checked.device) as ranks, _held(path, ranks):
+        found = newest_checkpoint(path / folder.CHECKPOINTS)
         setup = prepare(checked, ranks)
-        finished = (path / folder.SUMMARY).is_file()  # else it ended between its last step and its summary
-        if finished and not _something_left(checked, state, setup):
-            raise InputError(
-                f"resume: {path} is finished at step {state['step']}; to train on, raise its budget, "
-                f"e.g. budget.steps={2 * state['step']}"
-            )
+        _refuse_finished(path, setup, found)
         data = setup.load()
-        ranks.from_first(lambda: _write_config(path, plain))
-        log.info("resuming %s at step %d", path, state["step"])
+        ranks.from_first(lambda: _go_on(path, plain, found))
+        state = None if found is None else found.state
         return _run(path, setup, data, plain, _sweep_of(path), view or ProgressView(), state)
+
+
+def _go_on(path: Path, plain: dict[str, Any], found: Found | None) -> None:
+    _write_config(path, plain)
+    if found is None:
+        log.warning("%s has no checkpoint yet: starting at step 0", path)
+    else:
+        set_aside_damaged(found)
+        log.info("resuming %s at step %.20s", path, found.state["step"])
+
+
+def _refuse_finished(path: Path, setup: Setup, found: Found | None) -> None:
+    """A run with a summary goes on only from a checkpoint, and only if its budget leaves something to do."""
+    if not (path / folder.SUMMARY).is_file():  # it may have ended between its last step and its summary
+        return
+    if found is None:
+        raise InputError(f"resume: {path} is finished, and its checkpoints are gone; train anew")
+    progress, clock = standing(setup, found.state, found.path)
+    budget = Budget.of(setup.config.budget, setup.estimator.steps_per_epoch)
+    unreached = progress.target_seconds is None
+    if not (unreached and budget.progress(progress.step, clock.seconds("train")) < 1.0):
+        raise InputError(
+            f"resume: {path} is finished at step {progress.step}; to train on, raise its budget, "
+            f"e.g. budget.steps={2 * progress.step}"
+        )
+
+
+@contextmanager
+def _held(run_dir: Path, ranks: Ranks) -> Iterator[None]:
+    """The run directory is the run's alone, and a full disk ends the run with what is left and how to go on."""
+    with ExitStack() as stack, _way_out_of_failed_writes(run_dir):
+        ranks.from_first(lambda: stack.enter_context(folder.held(run_dir)))
+        yield
+
+
+@contextmanager
+def _way_out_of_failed_writes(run_dir: Path) -> Iterator[None]:
+    try:
+        yield
+    except folder.NotWritten as error:
+        if not (run_dir / folder.CONFIG).is_file():
+            raise RunFailure(f"{error}; nothing has been trained. Free some space and start anew") from error
+        found = newest_checkpoint(run_dir / folder.CHECKPOINTS)
+        left = (
+            "there is no checkpoint yet"
+            if found is None
+            else f"the checkpoint of step {found.state['step']} is whole ({found.path.name})"
+        )
+        raise RunFailure(f"{error}; {left}. Free some space, then: nolab train resume={run_dir}") from error
 
 
 def _run(
@@ -129,36 +179,47 @@ def _run(
     view: View,
     state: dict[str, Any] | None = None,
 ) -> Run:
-    first = setup.ranks.is_first
     log.info("run directory: %s", run_dir)
-    with _sinks(run_dir, setup.config, plain, sweep, state) if first else nullcontext([]) as sinks:
-        try:
-            trainer = Trainer(setup, data, sinks, run_dir / folder.CHECKPOINTS, state)
-            if first:
+    first, sinks = setup.ranks.is_first, list[Sink]()
+    with closing(data.batcher):
+        # It refuses a state that does not fit, before the sinks cut off what came after it.
+        trainer = Trainer(setup, data, sinks, run_dir / folder.CHECKPOINTS, state)
+        if not first:  # whose process shows, tells and writes
+            _fit(trainer, run_dir, None)
+            _summarise(trainer)
+        else:
+            with _sinks(run_dir, setup.config, plain, sweep, trainer.progress.step) as opened:
+                sinks += opened
                 (run_dir / folder.SUMMARY).unlink(missing_ok=True)  # finished, and trains on: unfinished
-            with stop_on_signals() as stop, view if first else nullcontext():
-                trainer.fit(stop, view)
-                if first:
-                    view.show(trainer.status(1.0), force=True)
-        except Interrupted as error:
-            raise Interrupted(f"{error}; to go on: nolab train resume={run_dir}") from None
-        finally:
-            data.batcher.close()
-        summary = _summarise(trainer)
-        if first:
-            draw_pictures(run_dir, trainer, sinks)
-        for sink in sinks:
-            sink.finish(summary)
-    setup.ranks.wait()  # for the files
+                _fit(trainer, run_dir, view)
+                _finish(trainer, run_dir, _summarise(trainer))
+    setup.ranks.wait()  # for the first one's files
     return Run(run_dir)
+
+
+def _fit(trainer: Trainer, run_dir: Path, view: View | None) -> None:
+    try:
+        with stop_on_signals() as stop, view or nullcontext():
+            trainer.fit(stop, view)
+            if view is not None:
+                view.show(trainer.status(1.0), force=True)
+    except Interrupted as error:
+        raise Interrupted(f"{error}; to go on: nolab train resume={run_dir}") from None
+
+
+def _finish(trainer: Trainer, run_dir: Path, summary: Record) -> None:
+    with folder.reported(run_dir / folder.PLOTS):
+        draw_pictures(run_dir, trainer, trainer.sinks)
+    for sink in trainer.sinks:
+        sink.finish(summary)
 
 
 @contextmanager
 def _sinks(
-    run_dir: Path, config: RunConfig, plain: dict[str, Any], sweep: str | None, state: dict[str, Any] | None
+    run_dir: Path, config: RunConfig, plain: dict[str, Any], sweep: str | None, from_step: int
 ) -> Iterator[list[Sink]]:
     """The run's sinks; when the block fails they are told that the run did not finish."""
-    sinks: list[Sink] = [FileSink(run_dir, 0 if state is None else int(state["step"]))]
+    sinks: list[Sink] = [FileSink(run_dir, from_step)]
     tracking = config.tracking
     if tracking.sink == "wandb":
         sinks.append(
@@ -204,7 +265,10 @@ def _checked(config: DictConfig) -> tuple[RunConfig, dict[str, Any]]:
 
 
 def _write_config(run_dir: Path, plain: dict[str, Any]) -> None:
-    folder.write_text(run_dir / folder.CONFIG, OmegaConf.to_yaml({**plain, "resume": None, "trust": False}))
+    with folder.reported(run_dir / folder.CONFIG):
+        folder.write_text(
+            run_dir / folder.CONFIG, OmegaConf.to_yaml({**plain, "resume": None, "trust": False})
+        )
 
 
 def _sweep_of(run_dir: Path) -> str | None:
@@ -226,10 +290,3 @@ def _overridden(config: DictConfig, overrides: Sequence[str]) -> DictConfig:
     for key in keys:
         OmegaConf.update(config, key, OmegaConf.select(changed, key), merge=False)
     return config
-
-
-def _something_left(config: RunConfig, state: dict[str, Any], setup: Setup) -> bool:
-    """Whether the budget leaves something to do after the checkpoint."""
-    budget = Budget.of(config.budget, setup.estimator.steps_per_epoch)
-    unreached = state["target_seconds"] is None
-    return unreached and budget.progress(state["step"], state["clock"]["train"]) < 1.0

@@ -2,17 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from nolab.costs import BatchCosts
 from nolab.data.hierarchy import Level
-from nolab.errors import InputError, RunFailure, first_line
+from nolab.errors import RunFailure
 from nolab.metrics.resources import EnergyMeter, peak_memory_gib, reset_peak_memory
 from nolab.plan import Plan
 from nolab.tracking.progress import Status, View
@@ -30,7 +29,8 @@ from nolab.training.optimizer import MovingAverage, build_optimizer, steps_taken
 from nolab.training.probing import gradient_moments
 from nolab.training.pulse import Pulse
 from nolab.training.schedule import learning_rate_factor
-from nolab.training.setup import TRAIN, Data, Setup, spec
+from nolab.training.setup import TRAIN, Data, Setup
+from nolab.training.state import Progress, restore, state_of
 from nolab.training.stopping import StopRequest
 
 _RECORDS = 100  # training records over a run
@@ -39,23 +39,6 @@ _SECONDS_BETWEEN_STATUS = 0.5
 
 class Interrupted(RunFailure):
     """A signal ended the run; its checkpoint is written."""
-
-
-@dataclass
-class Progress:
-    """Where a run stands; everything here is in its checkpoints."""
-
-    step: int = 0
-    samples: list[int] = field(default_factory=list)
-    """Samples evaluated so far at each level."""
-    best: float = float("inf")
-    """Lowest relative L2 at the finest level."""
-    target_seconds: float | None = None
-    """Training seconds at which the target error was first reached."""
-    energy: float = 0.0
-    """Joules used before the last resume."""
-    errors: dict[str, float] = field(default_factory=dict)
-    """Newest relative L2 per level name."""
 
 
 class Trainer:
@@ -92,7 +75,7 @@ class Trainer:
         self.progress = Progress(samples=[0] * len(setup.hierarchy))
         self._batch_costs: BatchCosts | None = None  # as first measured: what estimators decide by
         if state is not None:
-            self._restore(state)
+            restore(self, state)
         self.costs: LevelCosts | None = None
         self._energy = EnergyMeter(setup.device)
         zero = torch.zeros(1, device=setup.device)
@@ -106,8 +89,12 @@ class Trainer:
         """Share of the budget that is used."""
         return self.budget.progress(self.progress.step, self.pulse.seconds)
 
-    def fit(self, stop: StopRequest, view: View) -> None:
+    def fit(self, stop: StopRequest, view: View | None) -> None:
         """Train until the budget ends or the target error is reached.
+
+        Parameters
+        ----------
+        view : shows the progress; None: nobody looks.
 
         Raises
         ------
@@ -140,7 +127,7 @@ class Trainer:
             batch_costs = measure_batch_costs(self.engine, self.model, size, n_samples, n_levels)
             self._batch_costs = self.ranks.from_first(lambda: batch_costs)
 
-    def _loop(self, stop: StopRequest, view: View) -> None:
+    def _loop(self, stop: StopRequest, view: View | None) -> None:
         share = self.share
         while share < 1.0 and not self._reached():
             self._probe(share)
@@ -307,7 +294,7 @@ class Trainer:
     def save(self, name: str) -> None:
         """Write the whole state to ``checkpoints/<name>``; of several processes the first one does."""
         if self.ranks.is_first:
-            save_checkpoint(self.checkpoints / name, self._state())
+            save_checkpoint(self.checkpoints / name, state_of(self))
 
     def _emit(self, record: Record) -> None:
         full = {"step": self.progress.step, **self.figures(), **record}
@@ -322,8 +309,8 @@ class Trainer:
     def _wall(self) -> float:
         return sum(self.clock.state_dict().values())
 
-    def _show(self, view: View, share: float) -> None:
-        if not self.ranks.is_first or self._wall() - self._shown_at < _SECONDS_BETWEEN_STATUS:
+    def _show(self, view: View | None, share: float) -> None:
+        if view is None or self._wall() - self._shown_at < _SECONDS_BETWEEN_STATUS:
             return
         self._shown_at = self._wall()
         with self.clock.running("log"):
@@ -354,64 +341,3 @@ class Trainer:
         """Mean training loss of the last step at each level that it evaluated."""
         names = [self.setup.hierarchy.levels[level].name for level in self._levels]
         return dict(zip(names, self._losses.mean.tolist(), strict=False))
-
-    def _state(self) -> dict[str, Any]:
-        progress = self.progress
-        joules = self._energy.joules()
-        return {
-            "step": progress.step,
-            "samples": list(progress.samples),
-            "best": progress.best,
-            "target_seconds": progress.target_seconds,
-            "energy": progress.energy + (joules or 0.0),
-            "errors": dict(progress.errors),
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "scaler": self.scaler.state_dict(),
-            "ema": None if self.ema is None else self.ema.state_dict(),
-            "clock": self.clock.state_dict(),
-            "points": self.setup.points.state_dict(),
-            "estimator": self.setup.estimator.state_dict(),
-            "slots": None if self.engine.slots is None else self.engine.slots.state_dict(),
-            "batch_costs": None if self._batch_costs is None else self._batch_costs.state_dict(),
-            "rng": _rng_state(self.setup.device),
-            "spec": spec(self.setup, self.data.normalizers),
-        }
-
-    def _restore(self, state: dict[str, Any]) -> None:
-        try:
-            self._load(state)
-        except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InputError(
-                f"{self.checkpoints}: the checkpoint does not fit the run's config ({first_line(error)})"
-            ) from error
-
-    def _load(self, state: dict[str, Any]) -> None:
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.scaler.load_state_dict(state["scaler"])
-        if self.ema is not None:
-            self.ema.load_state_dict(state["ema"])
-        self.clock.load_state_dict(state["clock"])
-        self.setup.points.load_state_dict(state["points"])
-        self.setup.estimator.load_state_dict(state["estimator"])
-        if self.engine.slots is not None:
-            self.engine.slots.load_state_dict(state["slots"])
-        if state["batch_costs"] is not None:
-            self._batch_costs = BatchCosts.from_state(state["batch_costs"])
-        names = ("step", "samples", "best", "target_seconds", "energy", "errors")
-        self.progress = Progress(**{name: state[name] for name in names})
-        _set_rng_state(state["rng"], self.setup.device)
-
-
-def _rng_state(device: torch.device) -> dict[str, Tensor]:
-    state = {"cpu": torch.get_rng_state()}
-    if device.type == "cuda":
-        state["cuda"] = torch.cuda.get_rng_state(device)
-    return state
-
-
-def _set_rng_state(state: dict[str, Tensor], device: torch.device) -> None:
-    torch.set_rng_state(state["cpu"])
-    if device.type == "cuda" and "cuda" in state:
-        torch.cuda.set_rng_state(state["cuda"], device)

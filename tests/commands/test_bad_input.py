@@ -238,6 +238,7 @@ class TestCheckpoint:
         state = torch.load(path, weights_only=True)
         del state[key]
         torch.save(state, path)
+        (path.parent / "previous.pt").unlink()
         assert f"lacks: {key}" in refused("train", f"resume={run_dir}", "budget.steps=8")
 
 

@@ -76,5 +76,5 @@ def test_measuring_leaves_everything_as_it_was():
 
 def test_the_state_is_plain_and_comes_back_as_it_was():
     costs = BatchCosts(np.array([0.5, 0.25]), np.array([1.0, 4.0]))
-    back = BatchCosts.from_state(costs.state_dict())
+    back = BatchCosts.from_state(costs.state_dict(), len(costs))
     assert back.state_dict() == costs.state_dict() == {"fixed": [0.5, 0.25], "sample": [1.0, 4.0]}
