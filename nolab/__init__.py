@@ -5,7 +5,13 @@ The same power as the command line, for notebooks: ``compose``, ``train``, ``res
 """
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nolab.compare.selection import pareto_front
+    from nolab.composition import compose
+    from nolab.runs import load_run
+    from nolab.training.train import resume, train
 
 __all__ = ["compose", "load_run", "pareto_front", "resume", "train"]
 

@@ -1,11 +1,12 @@
 """Compose a config from ``conf/`` without the command line, for notebooks and tests."""
 
 from collections.abc import Sequence
+from typing import Any, cast
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_module
 from hydra.core.global_hydra import GlobalHydra
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from nolab.explain import explained
 
@@ -23,3 +24,8 @@ def compose(overrides: Sequence[str] = ()) -> DictConfig:
             return hydra_compose("config", overrides)
     with explained(), initialize_config_module("nolab.conf", version_base="1.3"):
         return hydra_compose("config", overrides)
+
+
+def resolved(config: DictConfig) -> dict[str, Any]:
+    """The config in plain values, its interpolations resolved."""
+    return cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))

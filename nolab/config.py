@@ -1,8 +1,8 @@
 """The typed schema behind ``conf/``: unknown keys, wrong types and bad ranges stop here.
 
 YAML composes (Hydra), :func:`validate` turns the result into a :class:`RunConfig`. Groups whose
-choices have options of their own (model, sampling, a generated data set's problem) take them from
-the ``Options`` of the part that is named.
+choices have options of their own (model, sampling, points, a generated data set's problem) take them
+from the ``Options`` of the part that is named: nolab's own, or a module of the user's (a name with a dot).
 """
 
 from collections.abc import Mapping
@@ -15,17 +15,20 @@ from nolab.data.batcher import Residency
 from nolab.data.hierarchy import HierarchyOptions
 from nolab.data.importers.options import FileOptions
 from nolab.errors import InputError, unknown
-from nolab.points import parse_neval
+from nolab.points import PointOptions, parse_neval
 from nolab.precision import PrecisionOptions
 from nolab.schema import check, from_mapping
+
+SELECTORS = {"model": "name", "sampling": "estimator", "points": "scheme", "dataset": "problem"}
+"""The key of each group that names a part."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """A choice with options of its own: a part of nolab by name, or a user's class by path."""
+    """A choice with options of its own: a part by name, or a user's class by path."""
 
     name: str
-    """Name of the part, or the dotted path of `_target_`."""
+    """Name of the part (with a dot: the user's module), or the dotted path of `_target_`."""
     options: Any
     """The part's validated ``Options``, or the keyword arguments of `_target_`."""
     is_target: bool = False
@@ -51,7 +54,7 @@ class GeneratedOptions:
     """Data that nolab makes itself (`dataset.problem`)."""
 
     problem: str
-    """Name of a problem, see `nolab info`."""
+    """Name of a problem, see `nolab info`; with a dot: a module of the user's own."""
     n_train: int = 512
     """Training samples."""
     n_test: int = 128
@@ -225,7 +228,7 @@ class RunConfig:
     resume: str | None
     """A run directory to go on with."""
     trust: bool
-    """With `resume`: import the Python code that the run's config names (`_target_`)."""
+    """With `resume`: import the Python code outside nolab that the run's config names."""
 
     def __post_init__(self) -> None:
         check(1 <= self.delta < float("inf"), "delta", self.delta, "a number >= 1")
@@ -249,26 +252,33 @@ def validate(config: Mapping[str, Any]) -> RunConfig:
     InputError : naming the key, what was given, what is allowed and the nearest valid name.
     """
     values = dict(config)
-    values["model"] = _part(values.get("model"), "nolab.models", "model", "name")
-    values["sampling"] = _named(values.get("sampling"), "nolab.estimators", "sampling", "estimator")
-    values["points"] = _named(values.get("points"), "nolab.points", "points", "scheme")
+    values["model"] = _part(values.get("model"), "nolab.models", "model")
+    values["sampling"] = _named(values.get("sampling"), "nolab.estimators", "sampling")
+    values["points"] = _named(values.get("points"), "nolab.points", "points", PointOptions)
     values["dataset"] = _dataset(values.get("dataset"))
     return from_mapping(RunConfig, values)
 
 
-def _part(group: Any, package: str, key: str, selector: str) -> Part:
+def _part(group: Any, package: str, key: str) -> Part:
     values = _group(group, key)
-    if "_target_" in values:
-        target = values.pop("_target_")
-        return Part(str(target), values, is_target=True)
-    return _named(values, package, key, selector)
+    return _target(values) if "_target_" in values else _named(values, package, key)
 
 
-def _named(group: Any, package: str, key: str, selector: str) -> Part:
-    """A part of nolab; code of the user's own is not possible here."""
-    values = _group(group, key)
+def _target(values: dict[str, Any]) -> Part:
+    """A class or function of the user's own, called with the other keys."""
+    target = values.pop("_target_")
+    return Part(str(target), values, is_target=True)
+
+
+def _named(group: Any, package: str, key: str, base: type = object) -> Part:
+    """A part by its name; `_target_` is not possible here. `base` is what the Options of a user's own extend."""
+    values, selector = _group(group, key), SELECTORS[key]
     name = _pop(values, selector, key)
     module = registry.load(package, name, f"{key}.{selector}")
+    if registry.is_outside(name) and not issubclass(module.Options, base):
+        raise InputError(
+            f"{key}.{selector}: '{name}': its Options must extend {base.__name__} (docs/extending.md)"
+        )
     return Part(name, from_mapping(module.Options, values, key))
 
 
@@ -276,7 +286,7 @@ def _dataset(group: Any) -> DatasetConfig:
     values = _group(group, "dataset")
     held = from_mapping(DataOptions, _take(values, DataOptions), "dataset")
     if "_target_" in values:
-        return DatasetConfig(_part(values, "", "dataset", ""), None, held)
+        return DatasetConfig(_target(values), None, held)
     if "problem" not in values:
         if values.get("path") is None:
             raise InputError(

@@ -96,6 +96,7 @@ class FieldBatch:
     @property
     def mask(self) -> Tensor:
         """(B, N) bool: which of the scattered points are there, and not padding."""
+        assert self.weights is not None  # points are scattered
         return self.weights > 0
 
     @property
@@ -131,6 +132,7 @@ class FieldBatch:
         InputError : naming the shapes that are allowed.
         """
         queries, ndim = self.queries, self.domain.ndim
+        assert queries is not None  # only who has queries checks them
         if queries.ndim not in (2, 3) or queries.shape[-1] != ndim:
             raise InputError(
                 f"queries: expected coordinates of shape (Q, {ndim}) or (B, Q, {ndim}), got {tuple(queries.shape)}"

@@ -21,8 +21,9 @@ def field_of(name: str) -> str:
 
 def follow_on(inputs: Sequence[str], outputs: Sequence[str]) -> bool:
     """Whether the channels are frames of one field at equal distances in time, the outputs after the inputs."""
-    matches = [_FRAME.fullmatch(name) for name in (*inputs, *outputs)]
-    if not all(matches) or len({match["field"] for match in matches}) != 1:
+    names = (*inputs, *outputs)
+    matches = [match for name in names if (match := _FRAME.fullmatch(name))]
+    if len(matches) < len(names) or len({match["field"] for match in matches}) != 1:
         return False
     times = [float(match["time"]) for match in matches]
     steps = [b - a for a, b in pairwise(times)]

@@ -163,7 +163,7 @@ class Domain:
     @classmethod
     def from_dict(cls, data: list[dict]) -> "Domain":
         try:
-            axes = tuple(Axis(str(a["placement"]), float(a["start"]), float(a["stop"])) for a in data)
+            axes = tuple(Axis(a["placement"], float(a["start"]), float(a["stop"])) for a in data)
         except InputError:
             raise
         except (KeyError, TypeError, ValueError) as error:

@@ -1,11 +1,11 @@
 """Runs on disk: their figures, and their models put to use."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -13,7 +13,9 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 from yaml import YAMLError
 
-from nolab.config import RunConfig, validate
+from nolab import registry
+from nolab.composition import resolved
+from nolab.config import SELECTORS, RunConfig, validate
 from nolab.data.geometry import check_box, geometry_tensors
 from nolab.data.normalizer import Normalizer
 from nolab.data.pyramid import Normalizers
@@ -38,8 +40,8 @@ def load_run(
     Parameters
     ----------
     checkpoint : ``last``, ``best``, or ``previous``, the one before the last.
-    trust : allow the run's config to name Python code (`_target_`) for the model. Only for runs of
-        your own: that code is imported and called.
+    trust : allow the run's config to name Python code outside nolab, by `_target_` or as a part whose name has a
+        dot. Only for runs of your own: that code is imported and called.
 
     Raises
     ------
@@ -71,18 +73,30 @@ def read_config(path: Path) -> DictConfig:
 
 
 def refuse_code(config: DictConfig, path: Path, way_out: str) -> None:
-    """Refuse a run whose config names Python code (`_target_`) anywhere.
+    """Refuse a run whose config names Python code outside nolab: a `_target_` or a part with a dot, at any depth.
 
     Raises
     ------
     InputError : naming the code, and the flag that trusts it.
     """
-    for group, values in config.items():
-        if isinstance(values, DictConfig) and "_target_" in values:
+    for group, values in resolved(config).items():
+        for code in _code_named(values, SELECTORS.get(group)):
             raise InputError(
-                f"{path}: its {group} is code outside nolab ({values['_target_']}), which is imported only "
+                f"{path}: its {group} is code outside nolab ({code}), which is imported only "
                 f"if you trust the run: {way_out}"
             )
+
+
+def _code_named(values: Any, selector: str | None) -> Iterator[str]:
+    """Code outside nolab that a group names; `selector` is the key that names the group's parts."""
+    if isinstance(values, Mapping):
+        for key, value in values.items():
+            if key == "_target_" or (key == selector and registry.is_outside(value)):
+                yield str(value)
+            yield from _code_named(value, selector)
+    elif isinstance(values, list):
+        for value in values:
+            yield from _code_named(value, selector)
 
 
 class Run:
@@ -123,10 +137,10 @@ class Run:
                 raise InputError(
                     f"override '{override}': write key=value; only {', '.join(allowed)} may change here"
                 )
+        changed = cast(DictConfig, OmegaConf.merge(self.config, OmegaConf.from_dotlist(list(overrides))))
         if not self._trust:
-            refuse_code(self.config, self.path, _TRUST)
-        changed = OmegaConf.merge(self.config, OmegaConf.from_dotlist(list(overrides)))
-        return validate(OmegaConf.to_container(changed, resolve=True))
+            refuse_code(changed, self.path, _TRUST)
+        return validate(resolved(changed))
 
     @property
     def finished(self) -> bool:
@@ -318,7 +332,7 @@ class Run:
     def _grid(self, fields: torch.Tensor, coords: np.ndarray | None) -> tuple[int, ...]:
         """The output's grid: the input's, and on axes on which that does not vary `coords`' or the finest."""
         other = self._finest if coords is None else coords.shape[1:]
-        if len(other) != self.domain.ndim:
+        if coords is not None and len(other) != self.domain.ndim:
             raise InputError(f"coords: shape {coords.shape}, expected ({self.domain.ndim}, then the grid)")
         axes = range(self.domain.ndim) if self.input_axes is None else self.input_axes
         grid = tuple(n if axis in axes else other[axis] for axis, n in enumerate(fields.shape[2:]))

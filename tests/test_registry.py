@@ -55,12 +55,82 @@ def test_load_unknown(package: str, name: str, message: str) -> None:
         registry.load(package, name, "model.part")
 
 
-@pytest.mark.parametrize("group", ["models", "problems", "estimators"])
-def test_every_part_of_nolab_has_options(group: str) -> None:
-    names = registry.names(f"nolab.{group}")
+@pytest.mark.parametrize("package", registry.FORM)
+def test_every_part_of_nolab_has_its_packages_form(package: str) -> None:
+    names = registry.names(package)
     assert names
     for name in names:
-        assert hasattr(registry.load(f"nolab.{group}", name, group), "Options")
+        module = registry.load(package, name, package)
+        assert [member for member in registry.FORM[package] if not hasattr(module, member)] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "outside"),
+    [("mine.x", True), ("mine", False), ("nolab.points.all", False), ("nolabel.x", True), (1.5, False)],
+)
+def test_a_name_with_a_dot_is_the_users(name: object, outside: bool) -> None:
+    assert registry.is_outside(name) is outside
+
+
+PART = """
+from dataclasses import dataclass
+
+@dataclass(frozen=True)
+class Options:
+    pass
+
+def build(options, n_samples, n_levels, seed):
+    pass
+"""
+
+
+def test_a_part_from_outside(package: str, tmp_path: Path) -> None:
+    (tmp_path / package / "mine.py").write_text(PART)
+    module = registry.load("nolab.estimators", f"{package}.mine", "sampling.estimator")
+    assert module.__name__ == f"{package}.mine"
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("", r"lacks Options, build; such a module defines Options, build"),
+        (PART.replace("def build", "def bulid"), r"lacks build; such"),
+        (PART.replace("@dataclass(frozen=True)", ""), r"its Options must be a dataclass"),
+        (
+            "x = 1\nOptions = undefined",
+            r"can't be imported \(NameError: name 'undefined' .*mine\.py line 2\)$",
+        ),
+        (
+            "import no_such_thing",
+            r"can't be imported \(ModuleNotFoundError: .*'no_such_thing', .*mine\.py line 1\)$",
+        ),
+        ("from nolab.plan import Tern", r"can't be imported \(ImportError: .*'Tern'.*mine\.py line 1\)$"),
+        ("def build(:", r"can't be imported \(SyntaxError: .*mine\.py, line 1\)\)$"),
+    ],
+)
+def test_a_part_from_outside_that_is_none(package: str, tmp_path: Path, code: str, message: str) -> None:
+    (tmp_path / package / "mine.py").write_text(code)
+    with pytest.raises(InputError, match=rf"^sampling\.estimator: '{package}\.mine'.? {message}"):
+        registry.load("nolab.estimators", f"{package}.mine", "sampling.estimator")
+
+
+@pytest.mark.parametrize("name", ["{}.mine", "no_such.mine", "{}.roof.Class"])
+def test_a_part_from_outside_that_is_not_found(package: str, name: str) -> None:
+    with pytest.raises(
+        InputError, match=r"^part: '.*' can't be imported \(No module named .*PYTHONPATH=\. nolab"
+    ):
+        registry.load("nolab.points", name.format(package), "part")
+
+
+@pytest.mark.parametrize("name", [".", "..", "a..b", "../x.y", "a/b.c", " a.b", "a.b "])
+def test_a_part_from_outside_that_is_no_name(name: str) -> None:
+    with pytest.raises(InputError, match=r"^part: '.*' can't be imported \('.*' is no name of a module\)"):
+        registry.load("nolab.problems", name, "part")
+
+
+def test_nolabs_own_parts_have_no_dot() -> None:
+    with pytest.raises(InputError, match=r"'nolab\.points\.sobol' is not known.*Valid: all"):
+        registry.load("nolab.points", "nolab.points.sobol", "part")
 
 
 def test_instantiate(package: str) -> None:

@@ -24,5 +24,5 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<index>")
     parser.add_argument(
-        "--trust", action="store_true", help="import the code that the run's config names (_target_)"
+        "--trust", action="store_true", help="import the code outside nolab that the run's config names"
     )

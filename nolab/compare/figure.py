@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from math import ceil, isfinite
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -25,7 +26,7 @@ _LEGEND_LINE = 0.135  # inches
 _LEGEND_CHARACTERS = 62  # in one line of the legend, of which each entry takes some for its marker
 _MARKER_CHARACTERS = 4
 
-_STYLE = {
+_STYLE: Any = {  # matplotlib's own type of it lists every key, and which ones depends on its version
     "font.size": 8,
     "axes.labelsize": 8,
     "xtick.labelsize": 7,
@@ -90,7 +91,7 @@ def draw(comparison: Comparison) -> Figure:
         _join(axes, drawn)
     for group, look in drawn:
         handles += _draw_group(axes, group, look, x, y)
-    _add_legend(figure, {handle.get_label(): handle for handle in handles})
+    _add_legend(figure, {str(handle.get_label()): handle for handle in handles})
     return figure
 
 
@@ -123,7 +124,7 @@ def _draw_front(axes: Axes, front: Sequence[Group], x: Scale, y: Scale) -> list[
     across = [front[0].x.median, *(group.x.median for group in front), x.high]
     up = [y.high, *(group.y.median for group in front), front[-1].y.median]
     axes.fill_between(across, up, y.high, step="post", color="#F2F2F2", linewidth=0, zorder=0)
-    style = {"color": "#444444", "linewidth": 0.9, "drawstyle": "steps-post", "zorder": 1}
+    style: dict[str, Any] = {"color": "#444444", "linewidth": 0.9, "drawstyle": "steps-post", "zorder": 1}
     return axes.plot(across, up, label="Pareto front", **style)
 
 
@@ -137,10 +138,16 @@ def _join(axes: Axes, drawn: Sequence[tuple[Group, Look]]) -> None:
 
 def _draw_group(axes: Axes, group: Group, look: Look, x: Scale, y: Scale) -> list[Line2D]:
     if len(group.runs) > 1:
-        runs = {"linestyle": "none", "marker": ".", "markersize": 3, "markeredgewidth": 0, "alpha": 0.45}
+        runs: dict[str, Any] = {
+            "linestyle": "none",
+            "marker": ".",
+            "markersize": 3,
+            "markeredgewidth": 0,
+            "alpha": 0.45,
+        }
         finite = [point for point in group.points if isfinite(sum(point))]
         axes.plot(*zip(*finite, strict=True), color=look.colour, zorder=2, **runs)
-        bars = {"color": look.colour, "linewidth": 0.8, "zorder": 3}
+        bars: dict[str, Any] = {"color": look.colour, "linewidth": 0.8, "zorder": 3}
         axes.plot([group.x.low, min(group.x.high, x.high)], [group.y.median] * 2, **bars)
         axes.plot([group.x.median] * 2, [group.y.low, min(group.y.high, y.high)], **bars)
     return axes.plot(

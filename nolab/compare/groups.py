@@ -78,7 +78,7 @@ def remarks(groups: Sequence[Group]) -> list[str]:
         seeds = group.seeds
         if group.missing_seeds:
             found.append(f"{group.label}: no run with seed {_listed(group.missing_seeds)}, others have it")
-        twice = dict.fromkeys(seed for seed in seeds if seeds.count(seed) > 1)
+        twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
         if twice:
             found.append(f"{group.label}: several runs with seed {_listed(twice)}, all of them count")
         if group.failed:

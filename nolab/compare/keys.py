@@ -1,7 +1,7 @@
 """What tells runs apart: config keys by the names that people type, and those that vary."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from nolab.compare.records import RunRecord
@@ -116,17 +116,17 @@ def varying(runs: Sequence[RunRecord]) -> list[str]:
     for key in candidates:
         if key in _NOT_COMPARED or key.partition(".")[0] in _NOT_COMPARED:
             continue
-        split = _partition(runs, lambda run, key=key: text(value(run, key)))
+        split = _partition([text(value(run, key)) for run in runs])
         if len(set(split)) > 1 and split not in splits:
             keys.append(key)
             splits.append(split)
     return keys
 
 
-def _partition(runs: Sequence[RunRecord], label: Callable[[RunRecord], str]) -> tuple[int, ...]:
-    """For each run the number of its class, classes numbered as they appear."""
+def _partition(labels: Sequence[str]) -> tuple[int, ...]:
+    """For each label the number of its class, classes numbered as they appear."""
     numbers: dict[str, int] = {}
-    return tuple(numbers.setdefault(label(run), len(numbers)) for run in runs)
+    return tuple(numbers.setdefault(label, len(numbers)) for label in labels)
 
 
 def _assignments(run: RunRecord) -> list[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -11,8 +11,10 @@ from nolab.compare.front import pareto_mask
 from nolab.compare.records import RunRecord, read_runs
 from nolab.errors import InputError
 
+_Item = TypeVar("_Item")
 
-def pareto_front(runs: Iterable[Any], x: str = "cost/train_s", y: str = "final/rel_l2") -> list[Any]:
+
+def pareto_front(runs: Iterable[_Item], x: str = "cost/train_s", y: str = "final/rel_l2") -> list[_Item]:
     """Those of the given runs on the front of cost and error, the cheapest first.
 
     A run is on it if no other is as good in both figures and better in one. A run without a finite value of
@@ -45,7 +47,7 @@ def _record(item: Any) -> RunRecord | None:
         return item
     path = Path(getattr(item, "path", item))
     reading = read_runs([path])
-    if [found.path for found in (*reading.runs, *reading.skipped)] != [path]:
+    if [*(run.path for run in reading.runs), *(skipped.path for skipped in reading.skipped)] != [path]:
         raise InputError(
             f"{path}: a folder of runs, not a run directory; list them: Path('{path}').iterdir()"
         )

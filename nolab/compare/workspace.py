@@ -36,7 +36,7 @@ def save_workspace(entity: str | None, project: str) -> str:
     import wandb
 
     try:
-        workspace = build_workspace(entity or wandb.Api().default_entity, project)
+        workspace = build_workspace(entity or wandb.Api().default_entity or "", project)
         return workspace.save().url
     except Exception as error:  # wandb's errors have no base class in common
         reason = first_line(error)

@@ -59,7 +59,7 @@ def ensure_store(
 
     Parameters
     ----------
-    problem : a module of ``nolab.problems``.
+    problem : a module of ``nolab.problems``, or with a dot of the user's own.
     options : keys of the problem's ``Options``.
     seed : seed of all samples, >= 0.
     counts : samples per split, e.g. ``{"train": 512, "test": 100}``.
@@ -78,6 +78,7 @@ def ensure_store(
     parsed = schema.from_mapping(module.Options, options, "dataset")
     schema.check(seed >= 0, "seed", seed, "0 or more")
     schema.check(workers >= 0, "workers", workers, "0 (one per core) or more")
+    schema.check(isinstance(module.VERSION, str), f"{problem}.VERSION", module.VERSION, "a text")
     description = module.describe(parsed)
     meta = _meta(problem, module, parsed, description, seed, _check_counts(counts))
     chunk = _chunk_size(description)

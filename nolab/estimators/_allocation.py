@@ -132,7 +132,7 @@ def _nested(shares: np.ndarray) -> np.ndarray:
     return np.maximum(np.minimum.accumulate(np.minimum(shares, 1.0)), LEAST_CHANCE)
 
 
-def counts(sizes: Sequence[float], levels: LevelSet) -> tuple[float, ...]:
+def counts(sizes: Sequence[float] | np.ndarray, levels: LevelSet) -> tuple[float, ...]:
     """n_ℓ of all levels as whole samples or chances, from those of `levels`.
 
     A level that is left out has as many as the next finer one: nested weights then cancel there.

@@ -85,8 +85,8 @@ class Probing(Estimator):
     _inner: Estimator
     _probes: Probes
 
-    @property
-    def counts(self) -> tuple[float, ...]:
+    @property  # read only: it changes with what was learnt
+    def counts(self) -> tuple[float, ...]:  # type: ignore[override]
         """n_ℓ now."""
         return self._inner.counts
 

@@ -30,7 +30,8 @@ class Options:
 
 def build(options: Options, n_samples: int, n_levels: int, seed: int) -> Estimator:
     """Estimator over `n_samples` training samples on a hierarchy of `n_levels` levels."""
-    return Mixed(geometric_counts(options.batch_size, options.delta, n_levels), n_samples, seed)
+    sizes = tuple(int(n) for n in geometric_counts(options.batch_size, options.delta, n_levels))
+    return Mixed(sizes, n_samples, seed)
 
 
 class Mixed(Estimator):

@@ -54,7 +54,7 @@ class Options:
 
 def build(options: Options, n_samples: int, n_levels: int, seed: int) -> Estimator:
     """Estimator over `n_samples` training samples on a hierarchy of `n_levels` levels."""
-    counts = options.counts
+    counts: Sequence[float] | None = options.counts
     if counts is None:
         counts = geometric_counts(options.batch_size, options.delta, n_levels)
     if len(counts) != n_levels:

@@ -75,13 +75,16 @@ def level_figures(
     def relative(figure: str, level: int) -> Estimate:
         return sampled.estimate(lambda m: float(getattr(m, figure)(level)) / m.fine_variance)
 
+    def share_of_variance(level: int) -> Estimate:
+        return sampled.estimate(lambda m: float(m.variances[level]) / m.fine_variance)
+
     return [
         LevelFigures(
             name,
             float(seconds[level]),
             float(costs.fixed[level]),
             relative("level_variance", level),
-            sampled.estimate(lambda m, level=level: float(m.variances[level]) / m.fine_variance),
+            share_of_variance(level),
             relative("squared_bias", level),
             float(shares[level]),
         )
@@ -103,10 +106,12 @@ def noise_scale(sampled: Sampled) -> Estimate:
 
 def rates(sampled: Sampled, seconds: np.ndarray) -> Rates:
     """α, β and γ."""
+
+    def is_told(level: int) -> bool:
+        return sampled.estimate(lambda m: m.mean[level, level]).is_resolved
+
     finer = range(1, len(seconds))
-    told = [
-        level for level in finer if sampled.estimate(lambda m, level=level: m.mean[level, level]).is_resolved
-    ]
+    told = [level for level in finer if is_told(level)]
     varied = [level for level in finer if sampled.moments.variances[level] > 0]
     return Rates(
         sampled.estimate(lambda m: -slope(told, np.diag(m.mean)) / 2) if len(told) > 1 else None,
@@ -115,7 +120,7 @@ def rates(sampled: Sampled, seconds: np.ndarray) -> Rates:
     )
 
 
-def slope(levels: Sequence[int], values: np.ndarray) -> float:
+def slope(levels: Sequence[int] | np.ndarray, values: np.ndarray) -> float:
     """Least squares of log2 `values` over the `levels`; nan where one is not positive."""
     chosen = np.asarray(values)[list(levels)]
     return float(np.polyfit(levels, np.log2(chosen), 1)[0]) if (chosen > 0).all() else np.nan

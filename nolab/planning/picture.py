@@ -13,6 +13,7 @@ from nolab.planning.resampling import Estimate
 matplotlib.use("Agg", force=False)
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.typing import ColorType
 
 _COLOURS = plt.get_cmap("viridis")
 
@@ -91,7 +92,9 @@ def _costs(ax: Axes, levels: Sequence[LevelFigures]) -> None:
         ax.legend(frameon=False, fontsize=8)
 
 
-def _fit(ax: Axes, places: np.ndarray, values: np.ndarray, colour, label: str | None = None) -> None:
+def _fit(
+    ax: Axes, places: np.ndarray, values: np.ndarray, colour: ColorType, label: str | None = None
+) -> None:
     """The least squares line through log2 of the positive values."""
     known = values > 0
     line = np.polyfit(places[known], np.log2(values[known]), 1)

@@ -43,7 +43,7 @@ def _fine(outlook: Outlook) -> str:
         why = (
             f"corrections do not pay: fine-only's variance × cost is {gains.best.value:.2f} of theirs at best"
         )
-        if rates.beta is not None and rates.beta.value < rates.gamma:
+        if rates.beta is not None and rates.gamma is not None and rates.beta.value < rates.gamma:
             fall = f"2^{rates.beta.value:.2g}" if rates.beta.value >= _NO_FALL else "hardly anything"
             why += f", as their variance falls by {fall} a level while the cost rises by 2^{rates.gamma:.2g}"
     elif outlook.noise_scale.value <= outlook.batch_size:

@@ -30,7 +30,7 @@ class Product(Scheme):
     def draw(self, step: int, shape: Shape, neval: int, n_samples: int, device: torch.device) -> Draw:
         """The product of the axes' draws, which have numbers of their own: `neval` is their product."""
         draws = [
-            scheme.draw(step, (n,), k, n_samples, device) if k is not None else _whole(n, device)
+            (None if k is None else scheme.draw(step, (n,), k, n_samples, device)) or _whole(n, device)
             for scheme, n, k in zip(self._schemes, shape, self._counts(shape), strict=True)
         ]
         index = torch.zeros(1, dtype=torch.int64, device=device)

@@ -1,6 +1,7 @@
 """What a scheme of points does."""
 
-from typing import Any, Protocol
+from abc import ABC, abstractmethod
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,7 +11,7 @@ from nolab.fields import Draw
 Shape = tuple[int, ...]
 
 
-class Scheme(Protocol):
+class Scheme(ABC):
     """Chooses points of a grid; a scheme inherits from here what it does not need to say itself.
 
     The random numbers of a draw depend on the seed and the step, not on the grid, and row r of a draw
@@ -24,6 +25,7 @@ class Scheme(Protocol):
     steady: bool = False
     """Whether N_eval must be the same at every step."""
 
+    @abstractmethod
     def draw(self, step: int, shape: Shape, neval: int, n_samples: int, device: torch.device) -> Draw | None:
         """The points of a step, a pure function of (seed, step) unless the scheme learns.
 
@@ -37,7 +39,6 @@ class Scheme(Protocol):
         -------
         Draw : index (P,) or (B, P) int64, factor float64 of that shape or None; None: all points.
         """
-        ...
 
     def count(self, shape: Shape, neval: int) -> int:
         """P, the points of a draw of `neval`."""

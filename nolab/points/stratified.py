@@ -60,6 +60,6 @@ class Stratified(Scheme):
         key = (shape, neval, device)
         if key not in self._known:
             order, bounds = (torch.from_numpy(array) for array in partition(shape, self._domain, neval))
-            groups = order, bounds[:-1], bounds.diff().double()
-            self._known[key] = tuple(tensor.to(device) for tensor in groups)
+            first, size = bounds[:-1], bounds.diff().double()
+            self._known[key] = order.to(device), first.to(device), size.to(device)
         return self._known[key]

@@ -138,7 +138,8 @@ def _products(mode: Mode, device: torch.device) -> Iterator[None]:
     if device.type != "cuda":
         yield
         return
-    matmul, conv = torch.backends.cuda.matmul, torch.backends.cudnn.conv
+    matmul = torch.backends.cuda.matmul
+    conv = torch.backends.cudnn.conv  # type: ignore[attr-defined]  # torch makes it at run time
     before = (
         matmul.fp32_precision,
         conv.fp32_precision,

@@ -5,6 +5,7 @@ full precision last, where the error is made.
 """
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 
@@ -90,9 +91,10 @@ def build_schedule(
         raise InputError(
             f"{where}: schedule needs precision.phases; choose precision=schedule, which has them"
         )
-    ends, end = [], 0.0
+    ends: list[tuple[float, Mode]] = []
+    end = 0.0
     for name, share in options.phases:
         check_mode(name, device, "precision.phases")
         end += share
-        ends.append((end, name))
+        ends.append((end, cast(Mode, name)))
     return Schedule(tuple(ends))

@@ -1,7 +1,7 @@
 """Hydra's word to us that a multirun begins: its jobs are known, none has started."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -41,7 +41,8 @@ def _jobs(config: DictConfig) -> list[list[str]]:
     if not str(config.hydra.sweeper._target_).endswith("BasicSweeper"):
         return []
     fixed = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
-    given = OmegaConf.to_container(config.hydra.overrides.task, resolve=False)  # a job's ${…} are its own
+    task = OmegaConf.to_container(config.hydra.overrides.task, resolve=False)  # a job's ${…} are its own
+    given = cast(list[str], task)
     overrides = OverridesParser.create().parse_overrides([*fixed, *given])
     (jobs,) = BasicSweeper.split_arguments(overrides, max_batch_size=None)
     return jobs

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
@@ -93,7 +93,7 @@ class SweepTask:
         hydra = HydraConfig.get()
         processes.adopt_submitit()
         attempt = Attempt(Path(hydra.sweep.dir))
-        overrides = OmegaConf.to_container(hydra.overrides.task, resolve=False)
+        overrides = cast(list[str], OmegaConf.to_container(hydra.overrides.task, resolve=False))
         job = Job(attempt, int(hydra.job.num), overrides)
         with _output_to(attempt.output_file(job.record.num), attempt.log_file(job.record.num)):
             try:

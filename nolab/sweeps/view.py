@@ -95,7 +95,7 @@ class SweepView:
 
 def counts_line(records: Sequence[JobRecord]) -> str:
     """E.g. ``12 jobs: 3 finished, 2 running, 7 waiting, about 5:10 left``."""
-    counts = Counter(record.state for record in records)
+    counts: Counter[str] = Counter(record.state for record in records)
     states = ("finished", "skipped", "elsewhere", "running", "waiting", "interrupted", "failed")
     parts = [f"{counts[state]} {_WORDS.get(state, state)}" for state in states if counts[state]]
     left = seconds_left(records)
@@ -113,9 +113,8 @@ def seconds_left(records: Sequence[JobRecord]) -> float | None:
     """
     running = [record for record in records if record.state == "running"]
     waiting = sum(record.state == "waiting" for record in records)
-    known = [record for record in running if record.seconds_left is not None]
     lengths = [record.wall_seconds for record in records if record.state == "finished"]
-    lengths += [record.wall_seconds + record.seconds_left for record in known]
+    lengths += [r.wall_seconds + r.seconds_left for r in running if r.seconds_left is not None]
     if not running or not lengths:
         return None
     length = mean(lengths)

@@ -9,7 +9,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from nolab.composition import compose
+from nolab.composition import compose, resolved
 from nolab.config import RunConfig, validate
 from nolab.errors import InputError, RunFailure
 from nolab.runs import Run, read_config, refuse_code
@@ -94,7 +94,7 @@ def resume(
     ----------
     overrides : Hydra overrides of the keys in :data:`RESUMABLE`, e.g. a longer budget.
     config : the run's config as composed anew, from which its keys in :data:`RESUMABLE` are taken; None: its own.
-    trust : allow the run's config to name Python code (`_target_`). Only for runs of your own.
+    trust : allow the run's config to name Python code outside nolab. Only for runs of your own.
     view : shows the progress; None shows it on stderr.
 
     Raises
@@ -260,7 +260,7 @@ def _summarise(trainer: Trainer) -> Record:
 
 
 def _checked(config: DictConfig) -> tuple[RunConfig, dict[str, Any]]:
-    plain = OmegaConf.to_container(config, resolve=True)
+    plain = resolved(config)
     return validate(plain), plain
 
 
