@@ -30,10 +30,11 @@ _LINK = re.compile(r"(?<!!)\[(?P<text>[^\]]+)\]\((?!http|#)(?P<file>[^)]+)\)")
 
 def main(folder: Path) -> None:
     """Write all pages into `folder`."""
-    warnings.simplefilter("error", UserWarning)
     pdoc.docstrings.numpy = sections
     pdoc.render.configure(docformat="numpy", show_source=False)
     modules = public_modules()
+    # Not before the imports: some of them set filters of their own.
+    warnings.simplefilter("error", UserWarning)
     pages = modules | {name: pdoc.doc.Module(_page(name)) for name in PAGES}
     for name, module in pages.items():
         file = folder / f"{name.replace('.', '/')}.html"

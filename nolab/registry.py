@@ -98,6 +98,6 @@ def _import(module: str, what: str) -> ModuleType:
 
 def _reason(error: Exception) -> str:
     """An error of the user's module in a line: what, and where."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith("<frozen")]
-    where = "" if isinstance(error, SyntaxError) else f", {frames[-1].filename} line {frames[-1].lineno}"
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = "" if isinstance(error, SyntaxError) else f", {place.filename} line {place.lineno}"
     return f"{type(error).__name__}: {error}{where}"

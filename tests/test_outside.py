@@ -11,14 +11,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from omegaconf import OmegaConf
 
 import nolab
 from nolab.cli import main
 from nolab.config import SELECTORS
 from nolab.data.store import Store
-from nolab.errors import InputError
-from nolab.runs import refuse_code
 
 PAGE = Path(nolab.__file__).parents[1] / "docs" / "extending.md"
 LEFT_OUT = """from dataclasses import dataclass
@@ -217,44 +214,6 @@ def test_the_estimator_is_unbiased(importable):
         for term in plan:
             sums[term.level] += chance * term.weights.sum()
     assert sums == pytest.approx([0, 0, 1], abs=1e-14)
-
-
-@pytest.mark.parametrize(
-    ("config", "code"),
-    [
-        ({"model": {"name": "mine.low_rank"}}, "model is code outside nolab (mine.low_rank)"),
-        ({"sampling": {"estimator": "mine.x"}}, "sampling is code outside nolab (mine.x)"),
-        ({"points": {"scheme": "mine.x"}}, "points is code outside nolab (mine.x)"),
-        ({"dataset": {"problem": "mine.x"}}, "dataset is code outside nolab (mine.x)"),
-        (
-            {
-                "sampling": {
-                    "estimator": "curriculum",
-                    "phases": [{"estimator": "fine"}, {"estimator": "mine.x"}],
-                }
-            },
-            "sampling is code outside nolab (mine.x)",
-        ),
-        (
-            {"model": {"name": "fno", "deep": [{"deeper": {"_target_": "os.system"}}]}},
-            "model is code outside",
-        ),
-        ({"a": "mine.x", "sampling": {"estimator": "${a}"}}, "sampling is code outside nolab (mine.x)"),
-    ],
-)
-def test_code_is_found_at_any_depth(config, code):
-    with pytest.raises(InputError, match=re.escape(code)):
-        refuse_code(OmegaConf.create(config), Path("run"), "--trust")
-
-
-def test_what_only_looks_like_code_is_no_code():
-    plain = {
-        "name": "v1.2",
-        "model": {"name": "fno"},
-        "optimizer": {"name": "a.b"},
-        "dataset": {"path": "x.npz"},
-    }
-    refuse_code(OmegaConf.create(plain), Path("run"), "--trust")
 
 
 @pytest.mark.slow
