@@ -18,7 +18,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 def _no_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures take longer than a tiny run: only tests that are marked so draw them."""
     if request.node.get_closest_marker("pictures") is None:
-        monkeypatch.setattr("nolab.training.train.draw_pictures", lambda *_: None)
+        monkeypatch.setattr("nolab.training.execution.draw_pictures", lambda *_: None)
 
 
 @pytest.fixture(scope="session")

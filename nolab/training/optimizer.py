@@ -1,5 +1,7 @@
 """Optimizer and moving average of the weights."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -89,6 +91,19 @@ def steps_taken(optimizer: torch.optim.Optimizer) -> int:
     """Steps that were not skipped for a gradient that is not finite; synchronises with the device."""
     counts = [state["step"] for state in optimizer.state.values() if "step" in state]
     return int(max(float(count) for count in counts)) if counts else 0
+
+
+@contextmanager
+def averaged(average: "MovingAverage | None", model: nn.Module) -> Iterator[None]:
+    """The model with its averaged weights inside the block, where there are any."""
+    if average is None:
+        yield
+        return
+    average.swap(model)
+    try:
+        yield
+    finally:
+        average.swap(model)
 
 
 class MovingAverage:

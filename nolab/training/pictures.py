@@ -12,6 +12,7 @@ from nolab.precision import arithmetic
 from nolab.tracking import run_directory as folder
 from nolab.tracking.figures import Points, Shown, plot_predictions, plot_spectra
 from nolab.tracking.sinks import Sink
+from nolab.training.optimizer import averaged
 from nolab.training.setup import TEST
 from nolab.training.trainer import Trainer
 
@@ -21,7 +22,7 @@ _SPECTRUM_SAMPLES = 16
 def draw_pictures(run_dir: Path, trainer: Trainer, sinks: list[Sink]) -> None:
     """In the run's folder of plots, and in every sink."""
     domain = trainer.setup.hierarchy.domain
-    with trainer.averaged_weights():
+    with averaged(trainer.ema, trainer.model):
         if domain.ndim <= 2 or domain.is_scattered:
             _send(sinks, "prediction", _predictions(run_dir / folder.PLOTS, trainer))
         if domain.ndim > 1 and all(axis.placement == "periodic" for axis in domain.axes):

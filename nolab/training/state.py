@@ -41,7 +41,7 @@ class Progress:
 def state_of(trainer: "Trainer") -> dict[str, Any]:
     """Everything that can't be computed again, in tensors and plain values."""
     progress = trainer.progress
-    joules = trainer._energy.joules()
+    joules = trainer.energy.joules()
     return {
         "step": progress.step,
         "samples": list(progress.samples),
@@ -57,7 +57,7 @@ def state_of(trainer: "Trainer") -> dict[str, Any]:
         "points": trainer.setup.points.state_dict(),
         "estimator": trainer.setup.estimator.state_dict(),
         "slots": None if trainer.engine.slots is None else trainer.engine.slots.state_dict(),
-        "batch_costs": None if trainer._batch_costs is None else trainer._batch_costs.state_dict(),
+        "batch_costs": None if trainer.batch_costs is None else trainer.batch_costs.state_dict(),
         "rng": _rng_state(trainer.setup.device),
         "spec": spec(trainer.setup, trainer.data.normalizers),
     }
@@ -95,7 +95,7 @@ def restore(trainer: "Trainer", state: dict[str, Any]) -> None:
         setup.estimator.load_state_dict(state["estimator"])
     with _part("batch_costs", folder):
         if state["batch_costs"] is not None:
-            trainer._batch_costs = BatchCosts.from_state(state["batch_costs"], len(setup.hierarchy))
+            trainer.batch_costs = BatchCosts.from_state(state["batch_costs"], len(setup.hierarchy))
     with _part("rng", folder):
         _set_rng_state(state["rng"], setup.device)
 

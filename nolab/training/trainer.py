@@ -1,7 +1,5 @@
 """The training loop: plans in, a trained model and its figures out."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +10,11 @@ from torch import nn
 from nolab.costs import BatchCosts
 from nolab.data.hierarchy import Level
 from nolab.errors import RunFailure
-from nolab.metrics.resources import EnergyMeter, peak_memory_gib, reset_peak_memory
+from nolab.metrics.resources import EnergyMeter, reset_peak_memory
 from nolab.plan import Plan
-from nolab.tracking.progress import Status, View
+from nolab.tracking.progress import View
 from nolab.tracking.sinks import Record, Sink
+from nolab.training.accounts import figures_of, status_of, training_figures
 from nolab.training.budget import Budget
 from nolab.training.checkpoint import save_checkpoint
 from nolab.training.clock import Clock
@@ -25,7 +24,7 @@ from nolab.training.evaluation import Evaluator
 from nolab.training.gradient import StepLosses
 from nolab.training.guard import FiniteGuard, NonFiniteLoss
 from nolab.training.neval import choose_neval
-from nolab.training.optimizer import MovingAverage, build_optimizer, steps_taken
+from nolab.training.optimizer import MovingAverage, averaged, build_optimizer
 from nolab.training.probing import gradient_moments
 from nolab.training.pulse import Pulse
 from nolab.training.schedule import learning_rate_factor
@@ -73,13 +72,13 @@ class Trainer:
             tuple(level.name for level in setup.hierarchy.levels), setup.device, self.scaler.is_enabled()
         )
         self.progress = Progress(samples=[0] * len(setup.hierarchy))
-        self._batch_costs: BatchCosts | None = None  # as first measured: what estimators decide by
+        self.batch_costs: BatchCosts | None = None  # as first measured: what estimators decide by
         if state is not None:
             restore(self, state)
         self.costs: LevelCosts | None = None
-        self._energy = EnergyMeter(setup.device)
+        self.energy = EnergyMeter(setup.device)
         zero = torch.zeros(1, device=setup.device)
-        self._losses, self._levels = StepLosses(zero, zero), ()  # of the last step
+        self.losses, self.levels = StepLosses(zero, zero), tuple[int, ...]()  # of the last step
         self._ahead: Plan | None = None  # the coming step's plan, which the batcher reads ahead
         self._saved_at = self._shown_at = 0.0
         self.pulse = Pulse(self.ranks, self.clock, setup.device)
@@ -122,10 +121,10 @@ class Trainer:
         choose_neval(self.engine, plan)
         costs = measure_costs(self.engine, self.model, plan, n_levels)
         self.costs = self.ranks.from_first(lambda: costs)
-        if self._batch_costs is None and self.setup.estimator.probes:
+        if self.batch_costs is None and self.setup.estimator.probes:
             size, n_samples = len(plan[-1].indices), self.setup.source.count(TRAIN)
             batch_costs = measure_batch_costs(self.engine, self.model, size, n_samples, n_levels)
-            self._batch_costs = self.ranks.from_first(lambda: batch_costs)
+            self.batch_costs = self.ranks.from_first(lambda: batch_costs)
 
     def _loop(self, stop: StopRequest, view: View | None) -> None:
         share = self.share
@@ -135,9 +134,7 @@ class Trainer:
             before, share = share, self.share
             if self._crossed(before, share, _RECORDS):
                 with self.clock.running("log"):
-                    per_level = {f"train/loss/{name}": loss for name, loss in self._train_errors().items()}
-                    rate = self.optimizer.param_groups[0]["lr"]
-                    self._emit({"train/loss": self._train_loss(), **per_level, "train/lr": rate})
+                    self._emit(training_figures(self))
             if self._crossed(before, share, self.setup.config.evaluation.times):
                 self._evaluate()
             elif self._wall() - self._saved_at > self.setup.config.evaluation.checkpoint_seconds:
@@ -154,7 +151,7 @@ class Trainer:
             return
         moments = gradient_moments(self.engine, self.model, indices, n_levels, step, share)
         if np.isfinite(moments.covariance).all():  # else float16 overflowed: the scale of the loss adapts
-            estimator.learn(moments, self._batch_costs)
+            estimator.learn(moments, self.batch_costs)
         self.progress.samples = [n + len(indices) for n in self.progress.samples]
         self._ahead = None  # was planned without knowing
 
@@ -182,8 +179,8 @@ class Trainer:
             self.ema.update(self.model)
         for term in plan:
             self.progress.samples[term.level] += len(term.indices)
-        self._losses = losses
-        self._levels = tuple(term.level for term in plan)
+        self.losses = losses
+        self.levels = tuple(term.level for term in plan)
         self.progress.step += 1
 
     def _crossed(self, before: float, now: float, times: int) -> bool:
@@ -223,7 +220,7 @@ class Trainer:
         finer : also on grids finer than the hierarchy that the test split holds.
         """
         known = set(self.setup.hierarchy.levels)
-        with self.averaged_weights():
+        with averaged(self.ema, self.model):
             return {
                 level.name: self._evaluator(level).errors(tensors, measures)
                 for level, tensors in self.data.tests.items()
@@ -233,7 +230,7 @@ class Trainer:
     def channel_errors(self) -> list[float]:
         """Relative L2 error of each output channel at the finest level, of the averaged weights where there are any."""
         finest = self.setup.hierarchy.finest
-        with self.averaged_weights():
+        with averaged(self.ema, self.model):
             return self._evaluator(finest).channel_errors(self.data.tests[finest])
 
     def _evaluator(self, level: Level) -> Evaluator:
@@ -248,56 +245,13 @@ class Trainer:
             self.ranks,
         )
 
-    @contextmanager
-    def averaged_weights(self) -> Iterator[None]:
-        """The model with its averaged weights, where the run keeps any, inside the block."""
-        if self.ema is None:
-            yield
-            return
-        self.ema.swap(self.model)
-        try:
-            yield
-        finally:
-            self.ema.swap(self.model)
-
-    def figures(self) -> Record:
-        """Costs so far, under the names of the summary."""
-        clock, samples = self.clock, self.progress.samples
-        names = [level.name for level in self.setup.hierarchy.levels]
-        joules, peak_memory = self._of_all_devices()
-        neval = self.setup.points.counts(self.share)
-        known = {**self.setup.estimator.figures(), "C": self.costs.seconds}
-        return {
-            **{f"cost/{bucket}_s": clock.seconds(bucket) for bucket in ("train", "eval", "log", "warmup")},
-            "cost/steps": self.progress.step,
-            **{f"cost/samples/{name}": n for name, n in zip(names, samples, strict=True)},
-            **{f"points/neval/{name}": n for name, n in zip(names, neval, strict=True)},
-            "precision/skipped_steps": self.progress.step - steps_taken(self.optimizer),
-            "cost/fine_equivalents": self.costs.fine_equivalents(samples),
-            "cost/flops": self.costs.total_flops(samples),
-            "cost/peak_mem_gib": peak_memory,
-            "cost/saved_gib": max(self.costs.saved_bytes) / 2**30,
-            **{
-                f"mlmc/{figure}/{name}": value
-                for figure, values in known.items()
-                for name, value in zip(names, values, strict=True)
-            },
-            "cost/energy_j": None if joules is None else self.progress.energy + joules,
-        }
-
-    def _of_all_devices(self) -> tuple[float | None, float]:
-        """Joules since the run began or resumed, of all devices together; peak memory in GiB of the fullest."""
-        own = self._energy.joules(), peak_memory_gib(self.setup.device)
-        joules, peaks = zip(*self.ranks.gathered(own), strict=True)
-        return None if None in joules else sum(joules), max(peaks)
-
     def save(self, name: str) -> None:
         """Write the whole state to ``checkpoints/<name>``; of several processes the first one does."""
         if self.ranks.is_first:
             save_checkpoint(self.checkpoints / name, state_of(self))
 
     def _emit(self, record: Record) -> None:
-        full = {"step": self.progress.step, **self.figures(), **record}
+        full = {"step": self.progress.step, **figures_of(self), **record}
         for sink in self.sinks:
             sink.log(full)
 
@@ -314,30 +268,4 @@ class Trainer:
             return
         self._shown_at = self._wall()
         with self.clock.running("log"):
-            view.show(self.status(share))
-
-    def status(self, share: float) -> Status:
-        """What the progress display shows."""
-        names = [level.name for level in self.setup.hierarchy.levels]
-        seconds = self.clock.seconds("train")
-        left = seconds * (1 - share) / share if share > 0 else None
-        samples = dict(zip(names, self.progress.samples, strict=True))
-        return Status(
-            step=self.progress.step,
-            share=share,
-            loss=self._train_loss(),
-            train_errors=self._train_errors(),
-            test_errors=self.progress.errors,
-            samples=samples,
-            train_seconds=seconds,
-            seconds_left=left,
-        )
-
-    def _train_loss(self) -> float:
-        """The last step's estimate of the objective."""
-        return self._losses.weighted.sum().item()
-
-    def _train_errors(self) -> dict[str, float]:
-        """Mean training loss of the last step at each level that it evaluated."""
-        names = [self.setup.hierarchy.levels[level].name for level in self._levels]
-        return dict(zip(names, self._losses.mean.tolist(), strict=False))
+            view.show(status_of(self, share))

@@ -134,5 +134,5 @@ def main(folder: Path, names: list[str]) -> dict:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    nolab.training.train.draw_pictures = lambda *_: None
+    nolab.training.execution.draw_pictures = lambda *_: None
     print(json.dumps(main(Path(sys.argv[1]), sys.argv[2:])))

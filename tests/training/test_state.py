@@ -53,7 +53,7 @@ def kinds(tmp_path_factory):
     """The :class:`Kind` of a name, made when it is first asked for."""
     folder = tmp_path_factory.mktemp("kinds")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("nolab.training.train.draw_pictures", lambda *_: None)
+        patch.setattr("nolab.training.execution.draw_pictures", lambda *_: None)
         yield cache(lambda name: Kind(folder, *KINDS[name]))
 
 

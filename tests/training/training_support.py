@@ -22,7 +22,7 @@ from nolab.models import fno, in_float64, tfno
 from nolab.plan import Plan, Term
 from nolab.points import build_points, parse_neval
 from nolab.precision import Schedule
-from nolab.training import train as train_module
+from nolab.training import execution
 from nolab.training.gradient import GradientEngine
 from nolab.training.stopping import StopRequest
 from nolab.training.trainer import Interrupted, Trainer
@@ -117,7 +117,7 @@ def interrupt(monkeypatch: pytest.MonkeyPatch, config: Any, at: int, outputs: Pa
             request.signal = "SIGTERM"
 
     with monkeypatch.context() as patch:
-        patch.setattr(train_module, "stop_on_signals", signals)
+        patch.setattr(execution, "stop_on_signals", signals)
         patch.setattr(Trainer, "_step", step)
         with pytest.raises(Interrupted, match=f"SIGTERM at step {at}.*resume="):
             nolab.train(config)
