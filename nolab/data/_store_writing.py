@@ -15,7 +15,6 @@ from nolab.data.source import Shape
 from nolab.errors import InputError, RunFailure, first_line
 from nolab.grid import shape_name
 
-
 _HEADER = 2**16
 """Bytes that a store's attributes and groups take, at most."""
 

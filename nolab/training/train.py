@@ -11,18 +11,17 @@ from omegaconf import DictConfig, OmegaConf
 
 from nolab.composition import compose
 from nolab.config import RunConfig, validate
-from nolab.errors import InputError, RunFailure
+from nolab.errors import InputError
 from nolab.runs import Run, read_config, refuse_code
 from nolab.tracking import run_directory as folder
 from nolab.tracking.environment import environment
 from nolab.tracking.progress import ProgressView, View
 from nolab.tracking.sinks import FileSink, Record, Sink, WandbSink
-from nolab.training.budget import Budget
-from nolab.training.checkpoint import Found, newest_checkpoint, set_aside_damaged
+from nolab.training.checkpoint import newest_checkpoint, set_aside_damaged
 from nolab.training.evaluation import MEASURES, measures_on
 from nolab.training.pictures import draw_pictures
+from nolab.training.resuming import refuse_finished, way_out_of_failed_writes
 from nolab.training.setup import Data, Setup, prepare
-from nolab.training.state import standing
 from nolab.training.stopping import stop_on_signals
 from nolab.training.trainer import Interrupted, Trainer
 
@@ -61,7 +60,7 @@ def train(
     data = setup.load()
     run_dir = run_dir or folder.create_run_directory(Path(checked.output_dir), checked.name)
     origin = {"overrides": None if overrides is None else list(overrides), "sweep": sweep}
-    with folder.held(run_dir), _way_out_of_failed_writes(run_dir):
+    with folder.held(run_dir), way_out_of_failed_writes(run_dir):
         with folder.reported(run_dir / folder.ENVIRONMENT):
             folder.write_json(run_dir / folder.ENVIRONMENT, {**environment(setup.device), **origin})
         _write_config(run_dir, plain)  # from here on the run can be resumed
@@ -101,10 +100,10 @@ def resume(
     if not trust:
         refuse_code(config, path, "trust=true, or nolab.resume(…, trust=True)")
     checked, plain = _checked(config)
-    with folder.held(path), _way_out_of_failed_writes(path):
+    with folder.held(path), way_out_of_failed_writes(path):
         found = newest_checkpoint(path / folder.CHECKPOINTS)
         setup = prepare(checked)
-        _refuse_finished(path, setup, found)
+        refuse_finished(path, setup, found)
         data = setup.load()
         _write_config(path, plain)
         if found is None:
@@ -114,39 +113,6 @@ def resume(
             log.info("resuming %s at step %.20s", path, found.state["step"])
         state = None if found is None else found.state
         return _run(path, setup, data, plain, _sweep_of(path), view or ProgressView(), state)
-
-
-def _refuse_finished(path: Path, setup: Setup, found: Found | None) -> None:
-    """A run with a summary goes on only from a checkpoint, and only if its budget leaves something to do."""
-    if not (path / folder.SUMMARY).is_file():  # it may have ended between its last step and its summary
-        return
-    if found is None:
-        raise InputError(f"resume: {path} is finished, and its checkpoints are gone; train anew")
-    progress, clock = standing(setup, found.state, found.path)
-    budget = Budget.of(setup.config.budget, setup.estimator.steps_per_epoch)
-    unreached = progress.target_seconds is None
-    if not (unreached and budget.progress(progress.step, clock.seconds("train")) < 1.0):
-        raise InputError(
-            f"resume: {path} is finished at step {progress.step}; to train on, raise its budget, "
-            f"e.g. budget.steps={2 * progress.step}"
-        )
-
-
-@contextmanager
-def _way_out_of_failed_writes(run_dir: Path) -> Iterator[None]:
-    """A full disk ends the run with what is left of it, and how to go on."""
-    try:
-        yield
-    except folder.NotWritten as error:
-        if not (run_dir / folder.CONFIG).is_file():
-            raise RunFailure(f"{error}; nothing has been trained. Free some space and start anew") from error
-        found = newest_checkpoint(run_dir / folder.CHECKPOINTS)
-        left = (
-            "there is no checkpoint yet"
-            if found is None
-            else f"the checkpoint of step {found.state['step']} is whole ({found.path.name})"
-        )
-        raise RunFailure(f"{error}; {left}. Free some space, then: nolab train resume={run_dir}") from error
 
 
 def _run(
