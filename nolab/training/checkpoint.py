@@ -20,6 +20,9 @@ LAST, PREVIOUS, BEST, DAMAGED = "last.pt", "previous.pt", "best.pt", "damaged.pt
 CHOICES = ("last", "best", "previous")
 """What a run's model may be read from."""
 
+_IS_FOLDER = 0x10
+"""The bit of DOS' file attributes."""
+
 RUN_STATE = (
     "step",
     "samples",
@@ -147,6 +150,9 @@ def _verify(file: IO[bytes]) -> None:
         entries = archive.infolist()
         if any(e.compress_type != zipfile.ZIP_STORED or e.file_size != e.compress_size for e in entries):
             raise ValueError("compressed entries")
+        # PyTorch reads nothing of an entry that says it is a folder, and leaves the values as memory happens to be.
+        if any(entry.is_dir() or entry.external_attr & _IS_FOLDER for entry in entries):
+            raise ValueError("entries that are folders")
         if sum(entry.file_size for entry in entries) > size:
             raise ValueError("entries larger than the file")
         if (bad := archive.testzip()) is not None:

@@ -11,17 +11,16 @@ from omegaconf import DictConfig, OmegaConf
 
 from nolab.composition import compose, resolved
 from nolab.config import RunConfig, validate
-from nolab.errors import InputError, RunFailure
+from nolab.errors import InputError
 from nolab.runs import Run, read_config, refuse_code
 from nolab.tracking import run_directory as folder
 from nolab.tracking.environment import environment
 from nolab.tracking.progress import ProgressView, View
-from nolab.training.budget import Budget
 from nolab.training.checkpoint import Found, newest_checkpoint, set_aside_damaged
 from nolab.training.execution import carry_out
 from nolab.training.ranks import Ranks, joined
+from nolab.training.resuming import refuse_finished, way_out_of_failed_writes
 from nolab.training.setup import Setup, prepare
-from nolab.training.state import standing
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +109,7 @@ def resume(
     with joined(checked.device) as ranks, _held(path, ranks):
         found = newest_checkpoint(path / folder.CHECKPOINTS)
         setup = prepare(checked, ranks)
-        _refuse_finished(path, setup, found)
+        refuse_finished(path, setup, found)
         data = setup.load()
         ranks.from_first(lambda: _go_on(path, plain, found))
         state = None if found is None else found.state
@@ -126,44 +125,12 @@ def _go_on(path: Path, plain: dict[str, Any], found: Found | None) -> None:
         log.info("resuming %s at step %.20s", path, found.state["step"])
 
 
-def _refuse_finished(path: Path, setup: Setup, found: Found | None) -> None:
-    """A run with a summary goes on only from a checkpoint, and only if its budget leaves something to do."""
-    if not (path / folder.SUMMARY).is_file():  # it may have ended between its last step and its summary
-        return
-    if found is None:
-        raise InputError(f"resume: {path} is finished, and its checkpoints are gone; train anew")
-    progress, clock = standing(setup, found.state, found.path)
-    budget = Budget.of(setup.config.budget, setup.estimator.steps_per_epoch)
-    unreached = progress.target_seconds is None
-    if not (unreached and budget.progress(progress.step, clock.seconds("train")) < 1.0):
-        raise InputError(
-            f"resume: {path} is finished at step {progress.step}; to train on, raise its budget, "
-            f"e.g. budget.steps={2 * progress.step}"
-        )
-
-
 @contextmanager
 def _held(run_dir: Path, ranks: Ranks) -> Iterator[None]:
     """The run directory is the run's alone, and a full disk ends the run with what is left and how to go on."""
-    with ExitStack() as stack, _way_out_of_failed_writes(run_dir):
+    with ExitStack() as stack, way_out_of_failed_writes(run_dir):
         ranks.from_first(lambda: stack.enter_context(folder.held(run_dir)))
         yield
-
-
-@contextmanager
-def _way_out_of_failed_writes(run_dir: Path) -> Iterator[None]:
-    try:
-        yield
-    except folder.NotWritten as error:
-        if not (run_dir / folder.CONFIG).is_file():
-            raise RunFailure(f"{error}; nothing has been trained. Free some space and start anew") from error
-        found = newest_checkpoint(run_dir / folder.CHECKPOINTS)
-        left = (
-            "there is no checkpoint yet"
-            if found is None
-            else f"the checkpoint of step {found.state['step']} is whole ({found.path.name})"
-        )
-        raise RunFailure(f"{error}; {left}. Free some space, then: nolab train resume={run_dir}") from error
 
 
 def _checked(config: DictConfig) -> tuple[RunConfig, dict[str, Any]]:

@@ -1,6 +1,7 @@
 """Generation: the same bytes whatever the workers and the interruptions, and one generation only."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -399,3 +400,59 @@ def test_progress_on_a_terminal_is_a_bar(tmp_path: Path, capsys, monkeypatch) ->
 def test_no_progress_is_silent(tmp_path: Path, capsys) -> None:
     generate(tmp_path, progress=False)
     assert capsys.readouterr() == ("", "")
+
+
+def limited(size: int, data_dir: Path) -> str:
+    """What generation says in a child that may write files of `size` bytes; a crash of HDF5 would kill it."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+            generate(data_dir)
+        except RunFailure as error:
+            os.write(writer, str(error).encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with open(reader, "rb") as pipe:
+        said = pipe.read().decode()
+    assert os.waitpid(child, 0)[1] == 0
+    return said
+
+
+@pytest.mark.parametrize("share", [0.1, 0.4, 0.7, 0.99])
+def test_a_full_disk_keeps_what_is_finished(reference: Path, tmp_path: Path, share: float) -> None:
+    """The system refuses the bytes: of a chunk (the first), or of the store at several places."""
+    message = limited(int(share * reference.stat().st_size), tmp_path)
+    assert "cannot be written ([Errno 27] File too large)" in message
+    assert "Finished samples are kept: free some space, and the same command goes on" in message
+    assert not list(tmp_path.rglob("*.tmp"))
+    assert not list(tmp_path.rglob("*.h5"))
+    kept = {file: file.stat().st_mtime_ns for file in chunk_files(tmp_path)}
+    assert len(kept) == 4 or share == 0.1
+    assert generate(tmp_path).read_bytes() == reference.read_bytes()
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_what_h5py_makes_of_a_failure_at_the_end_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("Can't decrement id ref count (unable to extend file properly)")
+
+    monkeypatch.setattr("nolab.data._store_writing.write_attributes", fail)
+    with pytest.raises(RunFailure, match=r"cannot be written \(Can't decrement id ref count"):
+        generate(tmp_path)
+    assert not list(tmp_path.rglob("*.tmp"))
+    assert len(chunk_files(tmp_path)) == 4
+
+
+def test_chunks_that_a_kill_left_beside_a_finished_store_go(reference: Path, tmp_path: Path) -> None:
+    path = generate(tmp_path)
+    folder = path.with_suffix(".partial")
+    folder.mkdir()
+    (folder / "train-00000000.npz").write_bytes(b"left by the kill")
+    assert generate(tmp_path) == path
+    assert not folder.exists()
+    assert path.read_bytes() == reference.read_bytes()

@@ -2,8 +2,11 @@
 
 import json
 
+import pytest
+
 from nolab.tracking import sinks
 from nolab.tracking.progress import ProgressView, Status, duration
+from nolab.tracking.run_directory import NotWritten
 
 
 def read_lines(path):
@@ -27,6 +30,21 @@ class TestFileSink:
         (tmp_path / "metrics.jsonl").write_text('{"step": 1}\n{"step": 2}\n{"step": 3}\n{"ste')
         sinks.FileSink(tmp_path, from_step=2).finish(None)
         assert read_lines(tmp_path / "metrics.jsonl") == [{"step": 1}, {"step": 2}]
+
+    @pytest.mark.parametrize("line", [b"\0" * 40, b"\xff\xfe", b"3", b"[1]", b'{"step": "x"}', b"[" * 5000])
+    def test_lines_that_are_no_records_are_dropped(self, tmp_path, line):
+        """A power cut may leave anything."""
+        (tmp_path / "metrics.jsonl").write_bytes(b'{"step": 1}\n' + line + b"\n")
+        sinks.FileSink(tmp_path, from_step=2).finish(None)
+        assert (tmp_path / "metrics.jsonl").read_text() == '{"step": 1}\n'
+
+    def test_a_full_disk_is_told_and_the_end_comes_all_the_same(self, tmp_path, monkeypatch):
+        sink = sinks.FileSink(tmp_path)
+        sink._file.close()
+        sink._file = open("/dev/full", "a", encoding="utf-8")  # noqa: SIM115
+        with pytest.raises(NotWritten, match=r"metrics.jsonl can't be written \(No space left on device\)"):
+            sink.log({"step": 1})
+        sink.finish(None)
 
 
 def test_without_a_terminal_progress_is_a_line_now_and_then(capsys):

@@ -67,10 +67,12 @@ def in_child(work: Callable[[], None], kill_before: int | None = None, watched: 
 
 
 def next_command(folder: Path) -> Callable[[], None]:
-    """What a user does: go on with the run that there is, or start one."""
+    """What a user does: go on with the run that there is, or start one; nothing if it is finished."""
     runs = sorted(path.parent for path in (folder / "outputs" / "train").glob("*/config.yaml"))
 
     def command() -> None:
+        if runs and (runs[-1] / "summary.json").exists():
+            return
         if runs:
             nolab.resume(runs[-1])
         else:

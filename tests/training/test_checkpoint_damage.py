@@ -137,6 +137,17 @@ def test_entries_that_overlap_are_refused_unread(path, monkeypatch):
         load_checkpoint(path, STATE)
 
 
+def test_an_entry_that_says_it_is_a_folder_is_refused(path):
+    """One flipped bit of the directory at the archive's end: PyTorch returns memory as it happens to be."""
+    good = path.read_bytes()
+    entry = good.rindex(b"PK\1\2", 0, good.rindex(b"archive/data/0"))
+    changed = bytearray(good)
+    changed[entry + 38] ^= 0x10
+    with zipfile.ZipFile(io.BytesIO(changed)) as archive:
+        assert archive.testzip() is None
+    assert refused(path, bytes(changed))
+
+
 class _Code:
     def __reduce__(self):
         return os.system, ("false",)

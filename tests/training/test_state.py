@@ -44,8 +44,8 @@ class Kind:
 
 
 def named(kind, *more):
-    """A row of a table; runs of these two kinds take longer and are left to the slow tests."""
-    return pytest.param(kind, *more, marks=pytest.mark.slow if kind in ("auto", "curriculum") else ())
+    """A row of a table; runs of the kinds that measure take longer and are left to the slow tests."""
+    return pytest.param(kind, *more, marks=pytest.mark.slow if kind != "delayed" else ())
 
 
 @pytest.fixture(scope="module")
