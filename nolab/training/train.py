@@ -16,7 +16,8 @@ from nolab.runs import Run, read_config, refuse_code
 from nolab.tracking import run_directory as folder
 from nolab.tracking.environment import environment
 from nolab.tracking.progress import ProgressView, View
-from nolab.tracking.sinks import FileSink, Record, Sink, WandbSink
+from nolab.tracking.sinks import FileSink, Record, Sink
+from nolab.tracking.wandb_sink import WandbSink
 from nolab.training.budget import Budget
 from nolab.training.checkpoint import load_checkpoint
 from nolab.training.evaluation import MEASURES, measures_on
