@@ -22,6 +22,8 @@ def environment(device: torch.device) -> dict[str, Any]:
         "platform": platform.platform(),
         "device": device_name(device),
         "threads": torch.get_num_threads(),
+        "processes": int(os.environ.get("WORLD_SIZE", "1")),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
         "packages": package_versions(),
         "cuda": torch.version.cuda,
         "git": _git_state(),

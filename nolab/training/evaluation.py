@@ -1,6 +1,7 @@
 """Errors on a split at one grid, in physical units."""
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import torch
@@ -8,11 +9,12 @@ from torch import Tensor, nn
 
 from nolab.data.pyramid import LevelTensors
 from nolab.fields import FieldBatch
-from nolab.grid import Domain
+from nolab.grid import Domain, shape_name
 from nolab.metrics import errors
 from nolab.metrics.errors import Units, channel_rel_l2
 from nolab.precision import Mode, arithmetic, autocast
 from nolab.spectral.precision import Stabilizer
+from nolab.training.memory import enough_for
 
 _POINTS_PER_BATCH = 2**17
 
@@ -58,7 +60,8 @@ class Evaluator:
         training = self.model.training
         self.model.eval()
         try:
-            total = sum(measure(*self._predicted(batch), self.units) for batch in self._batches(level))
+            with self._enough_memory(level):
+                total = sum(measure(*self._predicted(batch), self.units) for batch in self._batches(level))
         finally:
             self.model.train(training)
         return (total / len(level.input)).tolist()
@@ -68,9 +71,20 @@ class Evaluator:
             prediction = self.model(batch)
         return prediction.to(batch.target.dtype), batch
 
+    def _enough_memory(self, level: LevelTensors) -> AbstractContextManager[None]:
+        samples = min(len(level.input), _batch_size(level))
+        what = f"the evaluation of {samples} sample(s) at {shape_name(level.target.shape[2:])} together"
+        return enough_for(
+            what, "leave that grid out, or use precision=amp_bf16 or another device", self.device
+        )
+
     def _batches(self, level: LevelTensors) -> Iterator[FieldBatch]:
-        points = level.target[0, 0].numel()
-        size = max(1, _POINTS_PER_BATCH // points)
+        size = _batch_size(level)
         for start in range(0, len(level.input), size):
             rows = torch.arange(start, min(start + size, len(level.input)), device=level.input.device)
             yield level.take(rows).to(self.device).batch(self.domain)
+
+
+def _batch_size(level: LevelTensors) -> int:
+    """Samples that are evaluated together."""
+    return max(1, _POINTS_PER_BATCH // level.target[0, 0].numel())

@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from nolab.composition import compose
 from nolab.config import RunConfig, validate
+from nolab.device import deterministic_kernels
 from nolab.errors import InputError
 from nolab.runs import Run, read_config, refuse_code
 from nolab.tracking import run_directory as folder
@@ -21,8 +22,10 @@ from nolab.tracking.wandb_sink import WandbSink
 from nolab.training.budget import Budget
 from nolab.training.checkpoint import load_checkpoint
 from nolab.training.evaluation import MEASURES, measures_on
+from nolab.training.memory import OutOfMemory
 from nolab.training.pictures import draw_pictures
 from nolab.training.setup import Data, Setup, prepare
+from nolab.training.step_memory import step_memory
 from nolab.training.stopping import stop_on_signals
 from nolab.training.trainer import Interrupted, Trainer
 
@@ -120,11 +123,11 @@ def _run(
 ) -> Run:
     config = setup.config
     log.info("run directory: %s", run_dir)
-    with _sinks(run_dir, config, plain, sweep, state) as sinks:
+    with _kept(run_dir), _sinks(run_dir, config, plain, sweep, state) as sinks:
         try:
             trainer = Trainer(setup, data, sinks, run_dir / folder.CHECKPOINTS, state)
             (run_dir / folder.SUMMARY).unlink(missing_ok=True)  # a finished run that trains on is unfinished
-            with stop_on_signals() as stop, view:
+            with deterministic_kernels(), step_memory(trainer), stop_on_signals() as stop, view:
                 trainer.fit(stop, view)
                 view.show(trainer.status(1.0), force=True)
         except Interrupted as error:
@@ -136,6 +139,20 @@ def _run(
         for sink in sinks:
             sink.finish(summary)
     return Run(run_dir)
+
+
+@contextmanager
+def _kept(run_dir: Path) -> Iterator[None]:
+    """Say that a run without memory can go on, where there is a checkpoint: its config stays, the device may change."""
+    try:
+        yield
+    except OutOfMemory as error:
+        if not (run_dir / folder.CHECKPOINTS / "last.pt").is_file():
+            raise
+        raise OutOfMemory(
+            f"{error}. Its last checkpoint is kept; to go on where there is more memory: "
+            f"nolab train resume={run_dir} device=…"
+        ) from None
 
 
 @contextmanager
