@@ -177,7 +177,7 @@ def _advice(need: StepNeed, setup: Setup, batch: int | None) -> Iterator[str]:
     if batch is not None:
         now = config.sampling.options.batch_size
         roomy = max(1, batch // 2)  # allocators leave holes, and a run measures and evaluates too
-        yield f"sampling.batch_size={roomy} (now {now:g}; {batch} have just run, without room to spare)"
+        yield f"sampling.batch_size={roomy} (now {now:g}, and {batch} have just run without room to spare)"
     if not config.checkpointing and any(isinstance(part, Checkpointed) for part in setup.model.modules()):
         yield "checkpointing=true (a third more time)"
     if all(mode in ("fp32", "tf32") for schedule in setup.precision for mode in schedule.modes):

@@ -77,7 +77,7 @@ class TestStep:
         assert f"{shown(missing + int(2.5 * one))} of 1 MiB were free before the first step, " in said
         helps = said.partition("What helps: ")[2].split("; ")
         assert helps == [
-            "sampling.batch_size=1 (now 8; 2 have just run, without room to spare)",
+            "sampling.batch_size=1 (now 8, and 2 have just run without room to spare)",
             "precision=amp_bf16",
             "dataset.finest=9 (leaves 17x17 out)",
             "a device with more memory",
@@ -94,7 +94,7 @@ class TestStep:
     @pytest.mark.parametrize(("most", "fits"), [(7, 4), (3, 2), (1, 1)])
     def test_a_batch_that_fits_by_the_measurement_alone_is_not_named(self, tiny, most, fits):
         """There is memory for all, and yet more than `most` samples do not run."""
-        assert f"sampling.batch_size={max(1, fits // 2)} (now 8; {fits} have" in refusal(
+        assert f"sampling.batch_size={max(1, fits // 2)} (now 8, and {fits} have" in refusal(
             greedy(tiny, "sampling.batch_size=8", most=most)
         )
 
@@ -215,6 +215,6 @@ def test_the_batch_that_is_named_fits_under_a_real_limit(tiny, tmp_path):
     said = failed.stderr.splitlines()[-1]
     assert said.startswith("nolab: out of memory on cpu at step 0, which evaluates 512 samples at 65x65 (")
     assert "Traceback" not in failed.stderr
-    largest = int(re.search(r"sampling.batch_size=(\d+) \(now 512;", said)[1])
+    largest = int(re.search(r"sampling.batch_size=(\d+) \(now 512,", said)[1])
     assert 8 <= largest < 512
     assert run(largest).returncode == 0
