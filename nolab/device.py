@@ -4,12 +4,13 @@ import ctypes
 import os
 import platform
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 
 from nolab import processes
-from nolab.errors import InputError
+from nolab.errors import InputError, RunFailure
 
 _auto_cuda: int | None = None  # the GPU that `auto` takes in this process
 
@@ -93,8 +94,47 @@ def keep_freed_memory() -> None:
     library.mallopt(_M_TRIM_THRESHOLD, -1)
 
 
-def make_deterministic() -> None:
-    """Only deterministic kernels from here on; an operation that has none raises."""
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True)
-    torch.backends.cudnn.benchmark = False
+_made_deterministic = False  # by a run of this process, not by its user
+
+
+def make_deterministic(wanted: bool) -> None:
+    """Only deterministic kernels from here on, or, after a run that wanted them, any again.
+
+    An operation that has none raises, see :func:`deterministic_kernels`.
+    """
+    global _made_deterministic
+    if not wanted and not _made_deterministic:
+        return  # what the user of this process has set stays
+    if wanted:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.backends.cudnn.benchmark = False
+        _made_deterministic |= not torch.are_deterministic_algorithms_enabled()
+    else:
+        _made_deterministic = False
+    torch.use_deterministic_algorithms(wanted)
+
+
+@contextmanager
+def deterministic_kernels() -> Iterator[None]:
+    """Answer an operation without a deterministic kernel, which PyTorch refuses in the middle of a step.
+
+    Raises
+    ------
+    RunFailure : naming the operation, and the way out.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if (operation := _refused(str(error))) is None:
+            raise
+        raise RunFailure(
+            f"deterministic=true: {operation} has no deterministic kernel on this device; use a model without it, "
+            "another device, or deterministic=false"
+        ) from error
+
+
+def _refused(message: str) -> str | None:
+    """The operation that PyTorch refuses for being non-deterministic, None if the message is of something else."""
+    if match := re.match(r"(\S+) does not have a deterministic implementation", message):
+        return match[1]
+    return "CuBLAS" if message.startswith("Deterministic behavior was enabled") else None

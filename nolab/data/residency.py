@@ -4,6 +4,8 @@ from typing import Literal
 
 import torch
 
+from nolab.metrics.resources import free_memory
+
 Residency = Literal["auto", "device", "host", "stream"]
 GIB = 2**30
 
@@ -34,15 +36,3 @@ def levels_in_memory(sizes: list[int], memory_gib: float | None) -> int:
 def memory_budget(device: torch.device, memory_gib: float | None) -> float:
     """Bytes that data may take on the device: `memory_gib`, or half of what is free there."""
     return free_memory(device) / 2 if memory_gib is None else memory_gib * GIB
-
-
-def free_memory(device: torch.device) -> int:
-    """Bytes free on the device; for the CPU, the memory that the system reports as available."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    try:
-        with open("/proc/meminfo", encoding="ascii") as lines:
-            available = next(line for line in lines if line.startswith("MemAvailable"))
-        return int(available.split()[1]) * 1024
-    except (OSError, StopIteration):  # not Linux: be modest
-        return 4 * GIB

@@ -1,5 +1,6 @@
 """Memory and energy of the process and its device."""
 
+import os
 import resource
 import sys
 
@@ -20,6 +21,33 @@ def peak_memory_gib(device: torch.device) -> float:
         return torch.cuda.max_memory_allocated(device) / _GIB
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / _GIB
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes free on the device; for the CPU, what the system reports as available and the process's limit leaves."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    try:
+        with open("/proc/meminfo", encoding="ascii") as lines:
+            available = next(line for line in lines if line.startswith("MemAvailable"))
+        with open("/proc/self/statm", encoding="ascii") as sizes:
+            mapped = int(sizes.read().split()[0]) * resource.getpagesize()
+    except (OSError, StopIteration):  # not Linux: be modest
+        return 4 * _GIB
+    return max(0, min(int(available.split()[1]) * 1024, _limit() - mapped))
+
+
+def total_memory(device: torch.device) -> int:
+    """Bytes that the device has; for the CPU, that the process may have."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[1]
+    return min(os.sysconf("SC_PHYS_PAGES") * resource.getpagesize(), _limit())
+
+
+def _limit() -> int:
+    """Bytes of address space that the process may have (``ulimit -v``)."""
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return sys.maxsize if limit == resource.RLIM_INFINITY else limit
 
 
 class EnergyMeter:

@@ -27,6 +27,7 @@ from nolab.training.guard import NonFiniteLoss
 from nolab.training.neval import choose_neval
 from nolab.training.probing import gradient_gram
 from nolab.training.setup import TRAIN, Data, Setup
+from nolab.training.step_memory import step_memory
 from nolab.training.stopping import stop_on_signals
 from nolab.training.trainer import Trainer
 
@@ -100,7 +101,7 @@ def _trained(setup: Setup, data: Data, folder: Path, step: int) -> Trainer:
     trainer = Trainer(replace(setup, config=config), data, [], folder, state)
     log.info("training to step %d at %s", step, setup.hierarchy.levels[-2].name)
     try:
-        with stop_on_signals() as stop, ProgressView() as view:
+        with step_memory(trainer), stop_on_signals() as stop, ProgressView() as view:
             trainer.fit(stop, view)
     except NonFiniteLoss as error:
         # The trainer's own message also names the saved state, which goes with the folder.

@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 
+from nolab import processes
+
 _PACKAGES = ("nolab", "torch", "neuraloperator", "hydra-core", "omegaconf", "numpy", "h5py", "wandb")
 
 
@@ -22,6 +24,8 @@ def environment(device: torch.device) -> dict[str, Any]:
         "platform": platform.platform(),
         "device": device_name(device),
         "threads": torch.get_num_threads(),
+        "processes": processes.count(),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
         "packages": package_versions(),
         "cuda": torch.version.cuda,
         "git": _git_state(),

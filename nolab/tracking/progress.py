@@ -13,6 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 _SECONDS_BETWEEN_LINES = 10.0
+_SHARE_BETWEEN_LINES = 0.01
+"""Of the time since the first line: a run of a day prints some 500 lines, one of a month some 900."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class ProgressView:
     def __init__(self) -> None:
         self._console = Console(file=sys.stderr)
         self._live = Live(console=self._console, refresh_per_second=4) if self._console.is_terminal else None
+        self._first_line: float | None = None
         self._last_line = 0.0
 
     def __enter__(self) -> "ProgressView":
@@ -63,12 +66,22 @@ class ProgressView:
             self._live.stop()
 
     def show(self, status: Status, *, force: bool = False) -> None:
-        """Show `status`; without a terminal at most one line every 10 s unless forced."""
+        """Show `status`; without a terminal at most one line every 10 s unless forced, and ever fewer."""
         if self._live:
             self._live.update(_panel(status))
-        elif force or time.monotonic() - self._last_line >= _SECONDS_BETWEEN_LINES:
-            self._last_line = time.monotonic()
+        elif force or self._is_due(time.monotonic()):
             print(_line(status), file=sys.stderr, flush=True)
+
+    def _is_due(self, now: float) -> bool:
+        """Whether a line is to be printed `now`; then it counts as printed."""
+        if self._first_line is None:
+            self._first_line = self._last_line = now
+            return True
+        wait = max(_SECONDS_BETWEEN_LINES, _SHARE_BETWEEN_LINES * (now - self._first_line))
+        if now - self._last_line < wait:
+            return False
+        self._last_line = now
+        return True
 
 
 def duration(seconds: float | None) -> str:

@@ -1,6 +1,7 @@
 """Errors on a split at one grid, in physical units."""
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import torch
@@ -8,11 +9,12 @@ from torch import Tensor, nn
 
 from nolab.data.pyramid import LevelTensors
 from nolab.fields import FieldBatch
-from nolab.grid import Domain
+from nolab.grid import Domain, shape_name
 from nolab.metrics import errors
 from nolab.metrics.errors import Units, channel_rel_l2
 from nolab.precision import Mode, arithmetic, autocast
 from nolab.spectral.precision import Stabilizer
+from nolab.training.memory import enough_for
 from nolab.training.ranks import ALONE, Ranks
 
 _POINTS_PER_BATCH = 2**17
@@ -65,8 +67,9 @@ class Evaluator:
         self.model.eval()
         try:
             total = torch.zeros(count, dtype=torch.float64, device=self.device)
-            for batch in self._batches(level):
-                total += measure(*self._predicted(batch), self.units)
+            with self._enough_memory(level):
+                for batch in self._batches(level):
+                    total += measure(*self._predicted(batch), self.units)
             self.ranks.sum_([total])
         finally:
             self.model.train(training)
@@ -77,10 +80,19 @@ class Evaluator:
             prediction = self.model(batch)
         return prediction.to(batch.target.dtype), batch
 
+    def _enough_memory(self, level: LevelTensors) -> AbstractContextManager[None]:
+        what = f"the evaluation of {self._batch_size(level)} sample(s) at {shape_name(level.target.shape[2:])} together"
+        return enough_for(
+            what, "leave that grid out, or use precision=amp_bf16 or another device", self.device
+        )
+
     def _batches(self, level: LevelTensors) -> Iterator[FieldBatch]:
-        points = level.target[0, 0].numel()
-        n_samples, parts = len(level.input), self.ranks.size
-        size = max(1, min(_POINTS_PER_BATCH // points, -(-n_samples // parts)))
-        for start in range(self.ranks.rank * size, n_samples, size * parts):
+        n_samples, size = len(level.input), self._batch_size(level)
+        for start in range(self.ranks.rank * size, n_samples, size * self.ranks.size):
             rows = torch.arange(start, min(start + size, n_samples), device=level.input.device)
             yield level.take(rows).to(self.device).batch(self.domain)
+
+    def _batch_size(self, level: LevelTensors) -> int:
+        """Samples that are evaluated together, few enough that every process has some."""
+        most = _POINTS_PER_BATCH // level.target[0, 0].numel()
+        return max(1, min(most, -(-len(level.input) // self.ranks.size)))

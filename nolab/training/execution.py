@@ -7,14 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from nolab.config import RunConfig
+from nolab.device import deterministic_kernels
 from nolab.runs import Run
 from nolab.tracking import run_directory as folder
 from nolab.tracking.progress import View
-from nolab.tracking.sinks import FileSink, Record, Sink, WandbSink
+from nolab.tracking.sinks import FileSink, Record, Sink
+from nolab.tracking.wandb_sink import WandbSink
 from nolab.training.accounts import figures_of, status_of
 from nolab.training.evaluation import MEASURES, measures_on
+from nolab.training.memory import OutOfMemory
 from nolab.training.pictures import draw_pictures
 from nolab.training.setup import Data, Setup
+from nolab.training.step_memory import step_memory
 from nolab.training.stopping import stop_on_signals
 from nolab.training.trainer import Interrupted, Trainer
 
@@ -45,7 +49,7 @@ def carry_out(
     """
     log.info("run directory: %s", run_dir)
     first, sinks = setup.ranks.is_first, list[Sink]()
-    with closing(data.batcher):
+    with closing(data.batcher), _kept(run_dir):
         # It refuses a state that does not fit, before the sinks cut off what came after it.
         trainer = Trainer(setup, data, sinks, run_dir / folder.CHECKPOINTS, state)
         if not first:  # whose process shows, tells and writes
@@ -63,7 +67,7 @@ def carry_out(
 
 def _fit(trainer: Trainer, run_dir: Path, view: View | None) -> None:
     try:
-        with stop_on_signals() as stop, view or nullcontext():
+        with deterministic_kernels(), step_memory(trainer), stop_on_signals() as stop, view or nullcontext():
             trainer.fit(stop, view)
             if view is not None:
                 view.show(status_of(trainer, 1.0), force=True)
@@ -76,6 +80,20 @@ def _finish(trainer: Trainer, run_dir: Path, summary: Record) -> None:
         draw_pictures(run_dir, trainer, trainer.sinks)
     for sink in trainer.sinks:
         sink.finish(summary)
+
+
+@contextmanager
+def _kept(run_dir: Path) -> Iterator[None]:
+    """Say that a run without memory can go on, where there is a checkpoint: its config stays, the device may change."""
+    try:
+        yield
+    except OutOfMemory as error:
+        if not (run_dir / folder.CHECKPOINTS / "last.pt").is_file():
+            raise
+        raise OutOfMemory(
+            f"{error}. Its last checkpoint is kept; to go on where there is more memory: "
+            f"nolab train resume={run_dir} device=…"
+        ) from None
 
 
 @contextmanager

@@ -34,6 +34,7 @@ from nolab.points import PointSampler, build_points, parse_neval
 from nolab.precision import Mode, Schedule, build_schedule, check_model
 from nolab.training.gradient import GradientEngine
 from nolab.training.graphs import CudaCapture, TermGraphs
+from nolab.training.memory import enough_for
 from nolab.training.ranks import ALONE, Ranks
 from nolab.training.slots import GradientSlots
 
@@ -144,8 +145,7 @@ def prepare(config: RunConfig, ranks: Ranks = ALONE) -> Setup:
         raise InputError(f"cuda_graphs: needs a CUDA device, the run's device is '{device}'; use false")
     if device.type == "cpu":
         keep_freed_memory()
-    if config.deterministic:
-        make_deterministic()
+    make_deterministic(config.deterministic)
     source, hierarchy = open_levels(config, device)
     if config.loss.name == "h1" and source.domain.is_scattered:
         raise InputError(
@@ -164,7 +164,10 @@ def prepare(config: RunConfig, ranks: Ranks = ALONE) -> Setup:
         input_shape(hierarchy.finest.shape, source.input_axes),
         follow_on(source.input_names, source.output_names),
     )
-    model = build_model(config.model.name, config.model.options, spec, is_target=config.model.is_target)
+    smaller = "make it smaller by its options under model, or use a device with more memory"
+    with enough_for("the model's parameters", smaller, device):
+        model = build_model(config.model.name, config.model.options, spec, is_target=config.model.is_target)
+        model = model.to(device)
     if config.checkpointing:
         set_checkpointing(model)
     for mode in dict.fromkeys(mode for schedule in (own, *precision) for mode in schedule.modes):
@@ -173,9 +176,7 @@ def prepare(config: RunConfig, ranks: Ranks = ALONE) -> Setup:
         # A model may say what a grid is too coarse for; the coarse level is used all the same.
         if (remark := getattr(model, "remark", lambda shape: None)(level.shape)) is not None:
             log.info("level %s: the model %s", level.name, remark)
-    return Setup(
-        config, device, source, hierarchy, spec, model.to(device), estimator, points, precision, ranks
-    )
+    return Setup(config, device, source, hierarchy, spec, model, estimator, points, precision, ranks)
 
 
 def open_levels(config: RunConfig, device: torch.device) -> tuple[FieldSource, Hierarchy]:

@@ -1,10 +1,12 @@
 """Sinks keep the figures, and a broken tracker never reaches the run."""
 
+import itertools
 import json
+from types import SimpleNamespace
 
 import pytest
 
-from nolab.tracking import sinks
+from nolab.tracking import progress, sinks
 from nolab.tracking.progress import ProgressView, Status, duration
 from nolab.tracking.run_directory import NotWritten
 
@@ -58,6 +60,25 @@ def test_without_a_terminal_progress_is_a_line_now_and_then(capsys):
     assert "step 3 (50 %)" in lines[0]
     assert "train loss 9x9=0.2500  test rel. L2 9x9=0.1250" in lines[0]
     assert "1:01 left" in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "least", "most"), [(900, 80, 95), (86_400, 400, 700), (30 * 86_400, 600, 1000)]
+)
+def test_a_log_file_stays_readable_however_long_the_run(monkeypatch, seconds, least, most):
+    """A status now and then of a clock that starts anywhere: some hundred lines, no gap above a hundredth."""
+    every = max(2, seconds // 40_000)
+    now, began = [0.0], 1e6
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: began + now[0]))
+    view, printed = ProgressView(), []
+    status = Status(3, 0.5, 0.25, {}, {}, {}, 61.0, 61.0)
+    monkeypatch.setattr(progress, "_line", lambda status: printed.append(now[0]))
+    for tick in range(0, seconds, every):
+        now[0] = float(tick)
+        view.show(status)
+    assert printed[0] == 0
+    assert least < len(printed) < most
+    assert all(b - a <= max(10, 0.01 * b) + every for a, b in itertools.pairwise(printed))
 
 
 def test_durations():

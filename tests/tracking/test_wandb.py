@@ -6,13 +6,18 @@ import logging
 import math
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import wandb
 import yaml
 
-from nolab.tracking import sinks
+import nolab
+from nolab.tracking import wandb_run, wandb_sink
+from nolab.tracking.sinks import FileSink, Sink
+from nolab.tracking.wandb_sink import WandbSink
+from nolab.training.trainer import Trainer
 
 NO_ACCOUNT = {"WANDB_API_KEY": "", "NETRC": "/nonexistent", "HOME": "/nonexistent"}
 
@@ -105,19 +110,20 @@ def check_summary(folder: Path, run_dir: Path) -> None:
 class TestOffline:
     @pytest.fixture(autouse=True)
     def without_account(self, monkeypatch, tmp_path):
-        monkeypatch.setattr(sinks, "logged_in", lambda: False)
+        monkeypatch.setattr(wandb_run, "logged_in", lambda: False)
         monkeypatch.delenv("WANDB_MODE", raising=False)
         monkeypatch.setenv("WANDB_SERVICE", "")
         monkeypatch.delenv("WANDB_SERVICE")  # what wandb sets here goes with the test
         yield
-        wandb.teardown()
+        with suppress(ConnectionError, SystemExit):  # of a process that a test has killed
+            wandb.teardown()
 
-    def start(self, run_dir: Path, from_step: int = 0) -> list[sinks.Sink]:
+    def start(self, run_dir: Path, from_step: int = 0) -> list[Sink]:
         run_dir.mkdir(exist_ok=True)
         options = {"project": "p", "entity": None, "group": None}
-        return [sinks.FileSink(run_dir, from_step), sinks.WandbSink(run_dir, {"delta": 2}, **options)]
+        return [FileSink(run_dir, from_step), WandbSink(run_dir, {"delta": 2}, **options)]
 
-    def log(self, pair: list[sinks.Sink], steps: range, loss: float) -> None:
+    def log(self, pair: list[Sink], steps: range, loss: float) -> None:
         for step in steps:
             for sink in pair:
                 sink.log({"step": step, "cost/train_s": step / 8, "train/loss": loss / step})
@@ -167,6 +173,32 @@ class TestOffline:
         assert said(caplog) == []
         assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["metrics.jsonl", "summary.json"]
 
+    def test_the_service_killed_mid_run_costs_w_and_b_alone(self, tiny, monkeypatch, caplog):
+        """The real library's own process dies after the second step."""
+        monkeypatch.setattr(wandb_sink, "_bound_the_exit", lambda: None)
+        kill_at(monkeypatch, 2)
+        run = nolab.train(nolab.compose(tiny("tracking=wandb", "budget.steps=6", "evaluation.times=3")))
+        (warning,) = [line for line in said(caplog) if "W&B" in line]
+        assert warning.startswith("W&B is off for the rest of this run (")
+        steps = [json.loads(line)["step"] for line in (run.path / "metrics.jsonl").read_text().splitlines()]
+        assert steps == [1, 2, 2, 3, 4, 4, 5, 6, 6]
+        assert run.summary["cost/steps"] == 6
+        assert len(offline_folders(run.path)) == 1
+
+
+def kill_at(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+    """Kill W&B's process after step `at`."""
+    original = Trainer._step
+
+    def step(self, share):
+        original(self, share)
+        if self.progress.step == at:
+            process = wandb.setup()._connection._proc._process
+            process.kill()
+            process.wait()
+
+    monkeypatch.setattr(Trainer, "_step", step)
+
 
 class FakeRun:
     """A run of which W&B's server has the steps before `starting_step`."""
@@ -189,9 +221,9 @@ class FakeRun:
 
 
 class TestAgainstAServer:
-    def make(self, monkeypatch, run_dir: Path, run: FakeRun) -> sinks.WandbSink:
-        monkeypatch.setattr(sinks, "_start", lambda *_: run)
-        return sinks.WandbSink(run_dir, {}, project="p", entity=None, group=None)
+    def make(self, monkeypatch, run_dir: Path, run: FakeRun) -> WandbSink:
+        monkeypatch.setattr(wandb_run, "_start", lambda *_, **__: run)
+        return WandbSink(run_dir, {}, project="p", entity=None, group=None)
 
     @pytest.mark.parametrize(
         ("has", "sent"),
@@ -204,6 +236,7 @@ class TestAgainstAServer:
         sink = self.make(monkeypatch, tmp_path, run)
         for step in (3, 4):
             sink.log({"step": step})
+        sink.finish(None)
         assert run.rows == [(step, {"step": step}) for step in sent]
 
     @pytest.mark.parametrize(
@@ -219,11 +252,11 @@ class TestAgainstAServer:
         with caplog.at_level(logging.WARNING, "nolab"):
             if failing == "start":
 
-                def fail(*_):
+                def fail(*_, **__):
                     raise RuntimeError("no network")
 
-                monkeypatch.setattr(sinks, "_start", fail)
-                sink = sinks.WandbSink(tmp_path, {}, project="p", entity=None, group=None)
+                monkeypatch.setattr(wandb_run, "_start", fail)
+                sink = WandbSink(tmp_path, {}, project="p", entity=None, group=None)
             else:
                 sink = self.make(monkeypatch, tmp_path, FakeRun(0, failing))
             for step in (1, 2):

@@ -7,8 +7,8 @@ from math import prod
 import numpy as np
 import torch
 
-from nolab.data.residency import free_memory
 from nolab.errors import InputError, first_line
+from nolab.metrics.resources import free_memory
 
 Key = tuple[slice, ...]
 _SMALL = 2**26
