@@ -12,7 +12,7 @@ import pytest
 import nolab
 from nolab.tracking import wandb_run, wandb_sink
 from nolab.tracking.wandb_sink import WandbSink
-from nolab.training import train as train_module
+from nolab.training import execution
 
 SLOW = 0.2
 HANGS = "W&B is off for the rest of this run (no answer for 0.3 s); the files are complete"
@@ -172,7 +172,7 @@ def test_training_does_not_see_it(tiny, monkeypatch, hanging, caplog, kind):
     run = FakeRun({"slow": partial(time.sleep, SLOW), "hanging": hanging, "raising": fail}[kind])
     monkeypatch.setattr(wandb_run, "_start", lambda *_, **__: run)
     patience = 0.3 if kind == "hanging" else 30
-    monkeypatch.setattr(train_module, "WandbSink", partial(WandbSink, patience=patience))
+    monkeypatch.setattr(execution, "WandbSink", partial(WandbSink, patience=patience))
     done = nolab.train(nolab.compose(tiny("tracking=wandb")))
     records = [json.loads(line) for line in (done.path / "metrics.jsonl").read_text().splitlines()]
     assert [record["step"] for record in records] == [1, 2, 2, 3, 4, 4]
