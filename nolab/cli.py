@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from nolab.errors import InputError, RunFailure, unknown
+from nolab.errors import InputError, RunFailure, printable, unknown
 
 COMMANDS = {
     "train": "train a model: Hydra overrides, -m for sweeps",
@@ -18,6 +18,8 @@ COMMANDS = {
     "predict": "apply a finished run's model to inputs in a file",
     "info": "what can be chosen, what a config would do, what a data file holds",
 }
+
+_LONGEST = 4000
 
 HELP = """nolab: train neural operators for less.
 
@@ -52,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (InputError, RunFailure) as error:
         if os.environ.get("NOLAB_TRACEBACK") == "1":
             raise
-        print(f"nolab: {error}", file=sys.stderr)
+        print(f"nolab: {_shown(error)}", file=sys.stderr)
         return 2 if isinstance(error, InputError) else 1
     except KeyboardInterrupt:
         print("nolab: interrupted", file=sys.stderr)
@@ -60,6 +62,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has gone, e.g. `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+
+
+def _shown(error: Exception) -> str:
+    """The message of an error, in one piece that fits a screen whatever was given."""
+    text = printable(str(error))
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text)} characters)"
 
 
 def _dispatch(arguments: list[str]) -> int:

@@ -43,7 +43,7 @@ def new_id() -> str:
 def write_text(path: Path, text: str) -> None:
     """Write atomically: a reader sees the old file or the new one, never a part."""
     temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("w", encoding="utf-8") as file:
+    with temporary.open("w", encoding="utf-8", errors="backslashreplace") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from nolab.tracking.run_directory import METRICS, SUMMARY, finite, write_json, write_text
+from nolab.tracking.run_files import read_records
 from nolab.tracking.wandb_login import logged_in
 
 log = logging.getLogger(__name__)
@@ -54,12 +55,8 @@ class FileSink:
 def _drop_records_after(path: Path, step: int) -> None:
     """A resumed run repeats the steps after its checkpoint; their first records go."""
     kept = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            record = json.loads(line)
-        except json.JSONDecodeError:  # the line that a kill cut off
-            continue
-        if record.get("step", 0) <= step:
+    for line, record in read_records(path):
+        if isinstance(at := record.get("step", 0), int | float) and at <= step:
             kept.append(line)
     write_text(path, "".join(line + "\n" for line in kept))
 
@@ -81,8 +78,8 @@ class WandbSink:
             self._run = _start(run_dir, config, project, entity, group)
             self._first = self._run.starting_step  # the first step that W&B does not have
             past = run_dir / METRICS
-            for line in past.read_text(encoding="utf-8").splitlines() if past.exists() else ():
-                self.log(json.loads(line))
+            for _, record in read_records(past):
+                self.log(record)
         except Exception as error:
             self._give_up(error)
 

@@ -5,7 +5,7 @@ before anything is generated or trained); :meth:`Setup.load` reads the data.
 """
 
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -269,18 +269,3 @@ def _points(config: RunConfig, hierarchy: Hierarchy) -> PointSampler:
     shapes = tuple(level.shape for level in hierarchy.levels)
     domain = Domain(hierarchy.domain.grid_axes)  # scattered points are drawn by their place in the list
     return build_points(config.points.name, options, domain, config.seed, shapes, nevals)
-
-
-def spec(setup: Setup, normalizers: Normalizers) -> dict:
-    """What a checkpoint needs so that a model can be used without its data; plain values only."""
-    return {
-        "domain": setup.hierarchy.domain.to_dict(),
-        "input_names": list(setup.source.input_names),
-        "output_names": list(setup.source.output_names),
-        "input_axes": None if setup.source.input_axes is None else list(setup.source.input_axes),
-        "normalizers": {
-            key: {"mean": list(value["mean"]), "std": list(value["std"])}
-            for key, value in asdict(normalizers).items()
-        },
-        "levels": [list(level.shape) for level in setup.hierarchy.levels],
-    }

@@ -1,6 +1,5 @@
 """`train` and `resume`: from a config to a finished run directory."""
 
-import json
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,9 +15,10 @@ from nolab.runs import Run, read_config, refuse_code
 from nolab.tracking import run_directory as folder
 from nolab.tracking.environment import environment
 from nolab.tracking.progress import ProgressView, View
+from nolab.tracking.run_files import check_no_links_within, read_mapping
 from nolab.tracking.sinks import FileSink, Record, Sink, WandbSink
 from nolab.training.budget import Budget
-from nolab.training.checkpoint import load_checkpoint
+from nolab.training.checkpoint import check_progress, load_checkpoint
 from nolab.training.evaluation import MEASURES, measures_on
 from nolab.training.pictures import draw_pictures
 from nolab.training.setup import Data, Setup, prepare
@@ -88,13 +88,15 @@ def resume(
     """
     path = Path(run_dir)
     own = read_config(path)
+    check_no_links_within(path)
     if config is not None:
         own.update({key: config[key] for key in RESUMABLE})
     config = _overridden(own, overrides)
     if not trust:
         refuse_code(config, path, "trust=true, or nolab.resume(…, trust=True)")
     checked, plain = _checked(config)
-    state = load_checkpoint(path / folder.CHECKPOINTS / "last.pt")
+    state = load_checkpoint(file := path / folder.CHECKPOINTS / "last.pt")
+    check_progress(file, state)
     setup = prepare(checked)
     finished = (path / folder.SUMMARY).is_file()  # else it ended between its last step and its summary
     if finished and not _something_left(checked, state, setup):
@@ -193,9 +195,10 @@ def _write_config(run_dir: Path, plain: dict[str, Any]) -> None:
 
 def _sweep_of(run_dir: Path) -> str | None:
     try:
-        return json.loads((run_dir / folder.ENVIRONMENT).read_text(encoding="utf-8"))["sweep"]
-    except (OSError, ValueError, KeyError, TypeError):
+        sweep = read_mapping(run_dir / folder.ENVIRONMENT).get("sweep")
+    except InputError:
         return None
+    return sweep if isinstance(sweep, str) else None
 
 
 def _overridden(config: DictConfig, overrides: Sequence[str]) -> DictConfig:

@@ -29,7 +29,8 @@ from nolab.training.neval import choose_neval
 from nolab.training.optimizer import MovingAverage, build_optimizer, steps_taken
 from nolab.training.probing import gradient_moments
 from nolab.training.schedule import learning_rate_factor
-from nolab.training.setup import TRAIN, Data, Setup, spec
+from nolab.training.setup import TRAIN, Data, Setup
+from nolab.training.spec import spec
 from nolab.training.stopping import StopRequest
 
 _RECORDS = 100  # training records over a run
