@@ -1,7 +1,7 @@
 """Runs on disk: their figures, and their models put to use."""
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from nolab.precision import arithmetic
 from nolab.tracking.run_directory import CHECKPOINTS, CONFIG, SUMMARY
 from nolab.tracking.run_files import read_mapping
 from nolab.training.checkpoint import load_checkpoint
+from nolab.training.room import built_within_memory
 from nolab.training.spec import TrainedOn
 
 _TRUST = "--trust, or load_run(…, trust=True)"
@@ -202,7 +203,10 @@ class Run:
         InputError : the weights do not fit the config, or the config names code and is not trusted.
         """
         part = self.settings.model
-        model = build_model(part.name, part.options, self.trained_on.fields, is_target=part.is_target)
+        build = partial(
+            build_model, part.name, part.options, self.trained_on.fields, is_target=part.is_target
+        )
+        model = built_within_memory(build, self.device, training=False)
         try:
             model.load_state_dict(self.state["model"])
             if self.state["ema"] is not None:

@@ -6,6 +6,7 @@ before anything is generated or trained); :meth:`Setup.load` reads the data.
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -34,6 +35,7 @@ from nolab.points import PointSampler, build_points, parse_neval
 from nolab.precision import Mode, Schedule, build_schedule, check_model
 from nolab.training.gradient import GradientEngine
 from nolab.training.graphs import CudaCapture, TermGraphs
+from nolab.training.room import built_within_memory
 from nolab.training.slots import GradientSlots
 
 log = logging.getLogger(__name__)
@@ -156,7 +158,9 @@ def prepare(config: RunConfig) -> Setup:
         input_shape(hierarchy.finest.shape, source.input_axes),
         follow_on(source.input_names, source.output_names),
     )
-    model = build_model(config.model.name, config.model.options, spec, is_target=config.model.is_target)
+    part = config.model
+    build = partial(build_model, part.name, part.options, spec, is_target=part.is_target)
+    model = built_within_memory(build, device, training=True)
     if config.checkpointing:
         set_checkpointing(model)
     for mode in dict.fromkeys(mode for schedule in (own, *precision) for mode in schedule.modes):
