@@ -56,12 +56,25 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f"nolab: {_shown(error)}", file=sys.stderr)
         return 2 if isinstance(error, InputError) else 1
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error) or os.environ.get("NOLAB_TRACEBACK") == "1":
+            raise
+        print(
+            f"nolab: out of memory ({_shown(error)}); take smaller grids, batches or models", file=sys.stderr
+        )
+        return 1
     except KeyboardInterrupt:
         print("nolab: interrupted", file=sys.stderr)
         return 1
     except BrokenPipeError:  # the reader of our output has gone, e.g. `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether the machine refused memory; PyTorch's CPU allocator has no error of its own."""
+    text = str(error)
+    return isinstance(error, MemoryError) or "can't allocate memory" in text or "out of memory" in text
 
 
 def _shown(error: Exception) -> str:

@@ -123,8 +123,5 @@ def runs_of(sweep: Path) -> list[Path]:
     records = (read_record(file) for file in sorted(sweep.glob(f"**/{JOBS}/*.json")))
     named = dict.fromkeys(Path(record.run) for record in records if record and record.run)
     # "../x" is no run of this folder.
-    return [
-        output_dir / run
-        for run in named
-        if ".." not in run.parts and (output_dir / run).is_dir() and not run.is_absolute()
-    ]
+    inside = [run for run in named if run.parts and ".." not in run.parts and not run.is_absolute()]
+    return [output_dir / run for run in inside if (output_dir / run).is_dir()]

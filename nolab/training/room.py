@@ -12,7 +12,7 @@ from nolab.data.residency import GIB, free_memory
 from nolab.errors import InputError
 
 _MAKES = {torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn}
-_MOST_TENSORS = 20_000
+_MOST_TENSORS = 10_000
 _COPIES = 4  # weights, gradient, two moments of Adam's
 
 
@@ -31,10 +31,6 @@ def built_within_memory(build: Callable[[], nn.Module], device: torch.device, *,
         with _Bounded():
             model = build()
     except MemoryError as error:
-        raise InputError("model: does not fit the memory; make it smaller") from error
-    except RuntimeError as error:
-        if "can't allocate memory" not in str(error) and "out of memory" not in str(error):
-            raise
         raise InputError("model: does not fit the memory; make it smaller") from error
     size = sum(p.numel() * p.element_size() for p in model.parameters())
     needed, free = size * (_COPIES if training else 1), free_memory(device)
@@ -64,7 +60,9 @@ class _Bounded(TorchFunctionMode):
             if self._bytes > self._free:
                 raise _too_large(f"weights take more than {self._bytes / GIB:.3g} GiB", self._free)
             if self._count > _MOST_TENSORS:
-                raise InputError(f"model: has more than {_MOST_TENSORS} arrays of weights; give it fewer layers")
+                raise InputError(
+                    f"model: has more than {_MOST_TENSORS} arrays of weights; give it fewer layers"
+                )
         return function(*args, **kwargs)
 
 

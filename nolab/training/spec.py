@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isfinite, prod
-from typing import TYPE_CHECKING, Any
+from math import prod
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from nolab.data.source import Shape
 from nolab.errors import InputError
 from nolab.fields import OperatorSpec
 from nolab.frames import follow_on
-from nolab.grid import Axis, Domain, input_shape
+from nolab.grid import Axis, Domain, Placement, input_shape
 
 if TYPE_CHECKING:
     from nolab.training.setup import Setup
@@ -22,7 +22,7 @@ _MOST_NAMES = 4096
 _LONGEST_NAME = 1000
 _MOST_LEVELS = 64
 _MOST_POINTS = 2**40
-_FLOAT32 = np.finfo(np.float32)
+_TINY, _MOST = (float(limit) for limit in (np.finfo(np.float32).tiny, np.finfo(np.float32).max))
 
 
 @dataclass(frozen=True)
@@ -129,10 +129,12 @@ def _domain(value: object) -> Domain:
     for i, item in enumerate(_list(value, "spec.domain", 3)):
         where = f"spec.domain[{i}]"
         axis = _mapping(item, where, ("placement", "start", "stop"))
-        _check(type(axis["placement"]) is str, f"{where}.placement", axis["placement"], "a text")
+        placement = axis["placement"]
+        known = type(placement) is str and placement in get_args(Placement)
+        _check(known, f"{where}.placement", placement, f"one of {', '.join(get_args(Placement))}")
         start, stop = (_number(axis[key], f"{where}.{key}") for key in ("start", "stop"))
         try:
-            axes.append(Axis(axis["placement"], start, stop))
+            axes.append(Axis(placement, start, stop))
         except InputError as error:
             raise InputError(f"{where}: {error}") from None
     return Domain(tuple(axes))
@@ -165,8 +167,8 @@ def _normalizer(value: object, where: str, channels: int) -> Normalizer:
         read[key] = tuple(_number(number, f"{where}.{key}[{i}]") for i, number in enumerate(numbers))
         _check(len(numbers) == channels, f"{where}.{key}", value, f"{channels} numbers, one per channel")
     for mean, std in zip(read["mean"], read["std"], strict=True):
-        _check(_FLOAT32.tiny <= std <= _FLOAT32.max, f"{where}.std", std, "positive numbers of float32")
-        fits = max(abs(mean), abs(mean / std)) <= _FLOAT32.max
+        _check(_TINY <= std <= _MOST, f"{where}.std", std, "positive numbers of float32")
+        fits = max(abs(mean), abs(mean / std)) <= _MOST
         _check(fits, f"{where}.mean", mean, "numbers of float32, in units of std too")
     return Normalizer(read["mean"], read["std"])
 
@@ -185,7 +187,7 @@ def _levels(value: object, domain: Domain) -> tuple[Shape, ...]:
 
 
 def _number(value: object, where: str) -> float:
-    good = type(value) in (int, float) and abs(value) <= _FLOAT32.max and isfinite(value)
+    good = type(value) in (int, float) and abs(value) <= _MOST
     _check(good, where, value, "a finite number")
     return float(value)
 

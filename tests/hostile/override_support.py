@@ -46,12 +46,13 @@ BASES = (
 )
 """Configs that are good (but for the last): one bad value is then all that is wrong."""
 
+_WRONG_NUMBERS = (
+    "0 -1 1 2 3 1.0 0.5 -0.0 1e-400 1e-320 1e-9 1e9 1e18 1e30 1e308 1e400 -1e400 nan inf -inf 1e999999 "
+    "1000000 100000000 1000000000 1000000000000 9223372036854775807 9223372036854775808 "
+    "-9223372036854775809 0x10 0b1 1_0 01 +1 1e 1. .5"
+)
 _NUMBERS = st.one_of(
-    st.sampled_from(
-        "0 -1 1 2 3 1.0 0.5 -0.0 1e-400 1e-320 1e-9 1e9 1e18 1e30 1e308 1e400 -1e400 nan inf -inf 1e999999 "
-        "1000000 100000000 1000000000 1000000000000 9223372036854775807 9223372036854775808 "
-        "-9223372036854775809 0x10 0b1 1_0 01 +1 1e 1. .5".split()
-    ),
+    st.sampled_from(_WRONG_NUMBERS.split()),
     st.integers().map(str),
     st.integers(2**62, 2**70).map(str),
     st.integers(3, 5000).map(lambda digits: "9" * digits),
@@ -59,16 +60,60 @@ _NUMBERS = st.one_of(
 )
 _WORDS = st.one_of(
     st.sampled_from(
-        ("null", "true", "false", "True", "auto", "fp32", "schedule", "subsample", "mlmc", "", "''", "'", '"', "\\")
+        (
+            "null",
+            "true",
+            "false",
+            "True",
+            "auto",
+            "fp32",
+            "schedule",
+            "subsample",
+            "mlmc",
+            "",
+            "''",
+            "'",
+            '"',
+            "\\",
+        )
     ),
     st.sampled_from(
-        ("'", '"a', "[", "]", "{", "}", "(", "a b", "a:b", "a,b", "x y'", "${", "${}", "${delta}", "${oc.env:HOME}")
+        (
+            "'",
+            '"a',
+            "[",
+            "]",
+            "{",
+            "}",
+            "(",
+            "a b",
+            "a:b",
+            "a,b",
+            "x y'",
+            "${",
+            "${}",
+            "${delta}",
+            "${oc.env:HOME}",
+        )
     ),
     st.sampled_from(
-        ("${oc.env:NO_SUCH}", "${nowhere}", "${sampling}", "${model.name}", "${.delta}", "${..seed}", "???", "${now:%s}")
+        (
+            "${oc.env:NO_SUCH}",
+            "${nowhere}",
+            "${sampling}",
+            "${model.name}",
+            "${.delta}",
+            "${..seed}",
+            "???",
+            "${now:%s}",
+        )
     ),
-    st.sampled_from(("/", "..", "/dev/zero", "/dev/null", "~", "a/b", "äöü", "🦊", "‮x", "\u2028", "a" * 5000)),
-    st.sampled_from(("%s", "%n", "{0}", "choice(1,2)", "range(1,4)", "int(3)", "float(nan)", "sort(3,1)", "str([])")),
+    st.sampled_from(
+        ("/", "..", "/dev/zero", "/dev/null", "~", "a/b", "äöü", "🦊", "‮x", "\u2028", "a" * 5000)
+    ),
+    st.sampled_from(
+        ("%s", "%n", "{0}", "choice(1,2)", "range(1,4)", "int(3)", "float(nan)", "sort(3,1)", "str([])")
+    ),
     st.text(max_size=12),
 )
 _SCALARS = st.one_of(_NUMBERS, _WORDS)
@@ -112,7 +157,32 @@ def cases(draw: st.DrawFn, keys: dict[int, list[str]], groups: list[str]) -> lis
             )
         )
         sign = draw(st.sampled_from(("", "", "", "", "", "", "", "", "", "+", "++", "~")))
-        equals = draw(st.sampled_from(("=", "=", "=", "=", "=", "=", "=", "=", "=", "=", "=", "=", "=", "=", "", "@x=", ".deeper=", ".0=", "[0]=", ".=")))
+        equals = draw(
+            st.sampled_from(
+                (
+                    "=",
+                    "=",
+                    "=",
+                    "=",
+                    "=",
+                    "=",
+                    "=",
+                    "=",
+                    "=",
+                    "=",
+                    "=",
+                    "=",
+                    "=",
+                    "=",
+                    "",
+                    "@x=",
+                    ".deeper=",
+                    ".0=",
+                    "[0]=",
+                    ".=",
+                )
+            )
+        )
         wrong.append(f"{sign}{key}{equals}{draw(VALUES) if equals.endswith('=') else ''}")
     return [*BASES[base], "tracking=none", "device=cpu", *wrong]
 
@@ -180,16 +250,28 @@ def main(count: int, number: int) -> None:
     """Try `count` cases; print a JSON object per broken one, and one with the count at the end."""
     import nolab
     from nolab.commands import train
-    from nolab.explain import config_keys, group_choices
 
     train._train = prepared
-    keys = {
-        place: sorted({*flat_keys(nolab.compose(list(base))), *config_keys()} if place == 0 else set(flat_keys(nolab.compose(list(base)))))
-        for place, base in enumerate(BASES)
-    }
+    prepared(nolab.compose(["device=cpu"]))
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    tried = 0
+    for overrides, why in found(count, number):
+        tried += 1
+        if why is not None:
+            print(json.dumps({"overrides": overrides, "why": why}), flush=True)
+    print(json.dumps({"tried": tried}), flush=True)
+
+
+def found(count: int, number: int) -> list[tuple[list[str], str | None]]:
+    """Cases, and how each broke the law or None; `nolab train` has to be replaced by :func:`prepared`."""
+    import nolab
+    from nolab.explain import config_keys, group_choices
+
+    keys = {place: flat_keys(nolab.compose(list(base))) for place, base in enumerate(BASES)}
+    keys[0] = sorted({*keys[0], *config_keys()})
     groups = [f"{group}={choice}" for group, choices in group_choices().items() for choice in choices]
     groups += list(group_choices())
-    tried = []
+    outcomes = []
 
     @seed(number)
     @settings(
@@ -201,15 +283,10 @@ def main(count: int, number: int) -> None:
     )
     @given(cases(keys, groups))
     def try_all(overrides: list[str]) -> None:
-        print(json.dumps({"trying": overrides}), file=sys.stderr, flush=True)
-        tried.append(overrides)
-        if (why := broken(overrides)) is not None:
-            print(json.dumps({"overrides": overrides, "why": why}), flush=True)
+        outcomes.append((overrides, broken(overrides)))
 
-    prepared(nolab.compose(["device=cpu"]))
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     try_all()
-    print(json.dumps({"tried": len(tried)}), flush=True)
+    return outcomes
 
 
 if __name__ == "__main__":
