@@ -12,7 +12,8 @@ from nolab.data.residency import GIB, free_memory
 from nolab.errors import InputError
 
 _MAKES = {torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn}
-_MOST_TENSORS = 10_000
+_MOST_TENSORS = 4_000
+_MOST_SHOWN = 2**90  # bytes, as a number that floats know
 _COPIES = 4  # weights, gradient, two moments of Adam's
 
 
@@ -58,7 +59,8 @@ class _Bounded(TorchFunctionMode):
             self._count += 1
             self._bytes += _numbers(args, kwargs) * (kwargs.get("dtype") or torch.float32).itemsize
             if self._bytes > self._free:
-                raise _too_large(f"weights take more than {self._bytes / GIB:.3g} GiB", self._free)
+                asked = min(self._bytes, _MOST_SHOWN) / GIB
+                raise _too_large(f"weights take {asked:.3g} GiB or more", self._free)
             if self._count > _MOST_TENSORS:
                 raise InputError(
                     f"model: has more than {_MOST_TENSORS} arrays of weights; give it fewer layers"
