@@ -28,28 +28,21 @@ def built_within_memory(build: Callable[[], nn.Module], device: torch.device, *,
     ------
     InputError : it can't: the bytes that are needed and those that are free.
     """
+    copies = _COPIES if training else 1
     try:
-        with _Bounded():
-            model = build()
-    except MemoryError as error:
+        with _Bounded(min(free_memory(torch.device("cpu")), free_memory(device) // copies)):
+            return build()
+    except (MemoryError, OverflowError) as error:
         raise InputError("model: does not fit the memory; make it smaller") from error
-    size = sum(p.numel() * p.element_size() for p in model.parameters())
-    needed, free = size * (_COPIES if training else 1), free_memory(device)
-    if device.type == "cpu":
-        free += size  # the model is there already
-    if needed > free:
-        with_what = " with gradient and moments" if training else ""
-        raise _too_large(f"weights{with_what} take {needed / GIB:.3g} GiB", free)
-    return model
 
 
 class _Bounded(TorchFunctionMode):
     """Adds up what is asked of the memory, and refuses before too much of it is given."""
 
-    def __init__(self) -> None:
+    def __init__(self, room: int) -> None:
         super().__init__()
+        self._room = room
         self._count = self._bytes = 0
-        self._free = free_memory(torch.device("cpu"))
 
     def __torch_function__(
         self, function: Callable, types: tuple, args: tuple = (), kwargs: dict[str, Any] | None = None
@@ -57,10 +50,14 @@ class _Bounded(TorchFunctionMode):
         kwargs = kwargs or {}
         if function in _MAKES:
             self._count += 1
-            self._bytes += _numbers(args, kwargs) * (kwargs.get("dtype") or torch.float32).itemsize
-            if self._bytes > self._free:
+            itemsize = (kwargs.get("dtype") or torch.float32).itemsize
+            self._bytes += _numbers(args, kwargs) * itemsize
+            if self._bytes > self._room:
                 asked = min(self._bytes, _MOST_SHOWN) / GIB
-                raise _too_large(f"weights take {asked:.3g} GiB or more", self._free)
+                raise InputError(
+                    f"model: its weights take {asked:.3g} GiB or more, and there is room for {self._room / GIB:.3g} "
+                    "GiB of them; make it smaller"
+                )
             if self._count > _MOST_TENSORS:
                 raise InputError(
                     f"model: has more than {_MOST_TENSORS} arrays of weights; give it fewer layers"
@@ -71,7 +68,3 @@ class _Bounded(TorchFunctionMode):
 def _numbers(args: tuple, kwargs: dict[str, Any]) -> int:
     size = kwargs.get("size", args[0] if args and isinstance(args[0], tuple | list) else args)
     return prod(int(n) for n in size if isinstance(n, int)) if isinstance(size, tuple | list) else 0
-
-
-def _too_large(what: str, free: int) -> InputError:
-    return InputError(f"model: its {what}, {free / GIB:.3g} GiB are free; make it smaller")

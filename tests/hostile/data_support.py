@@ -78,7 +78,15 @@ FORMATS: dict[str, tuple[Callable[[Path], object], dict]] = {
     "d.npz": (_npz, {"input": "x", "output": "y", "placement": "nodal", "n_test": 2}),
     "d.npy": (
         lambda path: np.save(path, numbers(6, 5, 8)),
-        {"axes": "ntx", "frames_in": 2, "placement": "nodal", "n_test": 2},
+        {
+            "input": "d",
+            "output": "d",
+            "axes": "ntx",
+            "frames_in": 2,
+            "frames_out": 2,
+            "placement": "nodal",
+            "n_test": 2,
+        },
     ),
     "d.pt": (_pt, {"input": "x", "output": "y", "placement": "nodal", "n_test": 2}),
 }

@@ -51,7 +51,7 @@ def test_damage_is_refused_in_words(tmp_path: Path, formats: tuple[str, ...]) ->
         outcomes.append(_try(case))
 
     try_all()
-    assert outcomes.count("refused") > 20
+    assert outcomes.count("refused") > 10
 
 
 @pytest.mark.slow
