@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from nolab import processes
-from nolab.errors import InputError, RunFailure, unknown
+from nolab.errors import InputError, RunFailure, first_line, printable, unknown
 
 COMMANDS = {
     "train": "train a model: Hydra overrides, -m for sweeps",
@@ -19,6 +19,8 @@ COMMANDS = {
     "predict": "apply a finished run's model to inputs in a file",
     "info": "what can be chosen, what a config would do, what a data file holds",
 }
+
+_LONGEST = 4000
 
 HELP = """nolab: train neural operators for less.
 
@@ -55,6 +57,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         _tell(error)
         return 2 if isinstance(error, InputError) else 1
+    except (MemoryError, RuntimeError) as error:
+        from nolab.training.memory import is_out_of_memory
+
+        if not is_out_of_memory(error) or os.environ.get("NOLAB_TRACEBACK") == "1":
+            raise
+        _tell(f"out of memory ({first_line(error)}); take smaller grids, batches or models")
+        return 1
     except KeyboardInterrupt:
         _tell("interrupted")
         return 1
@@ -64,12 +73,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _tell(message: object) -> None:
-    """One line on stderr; of a run's processes it says which one speaks."""
+    """One message on stderr that fits a screen whatever was given; of a run's processes it says which one speaks."""
     try:
         rank = processes.rank()
     except InputError:  # which is then the message
         rank = 0
-    print(f"nolab (process {rank}): {message}" if rank else f"nolab: {message}", file=sys.stderr)
+    text = printable(str(message))
+    if len(text) > _LONGEST:
+        text = f"{text[:_LONGEST]}… ({len(text)} characters)"
+    print(f"nolab (process {rank}): {text}" if rank else f"nolab: {text}", file=sys.stderr)
 
 
 def _dispatch(arguments: list[str]) -> int:

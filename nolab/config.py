@@ -67,8 +67,8 @@ class GeneratedOptions:
     def __post_init__(self) -> None:
         check(self.n_train >= 1, "n_train", self.n_train, ">= 1")
         check(self.n_test >= 1, "n_test", self.n_test, ">= 1")
-        check(self.seed >= 0, "seed", self.seed, ">= 0")
-        check(self.workers >= 0, "workers", self.workers, ">= 0")
+        check(0 <= self.seed < 2**63, "seed", self.seed, ">= 0 and below 2**63")
+        check(0 <= self.workers <= 1024, "workers", self.workers, "from 0 to 1024")
 
 
 @dataclass(frozen=True)
@@ -233,7 +233,7 @@ class RunConfig:
     def __post_init__(self) -> None:
         check(1 <= self.delta < float("inf"), "delta", self.delta, "a number >= 1")
         parse_neval(self.neval, "neval")
-        check(self.seed >= 0, "seed", self.seed, ">= 0")
+        check(0 <= self.seed < 2**63, "seed", self.seed, ">= 0 and below 2**63")
         check(_is_folder_name(self.name), "name", self.name, "a plain folder name")
         points = self.points.options
         if self.loss.name == "h1" and points.takes_some:

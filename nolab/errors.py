@@ -1,7 +1,11 @@
 """Errors that a user can act on: one short message, no traceback."""
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+# Control characters steer a terminal, NUL ends a path, half a surrogate pair can't be written.
+_STRANGE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class InputError(ValueError):
@@ -30,3 +34,8 @@ def unknown(what: str, given: object, allowed: Iterable[object]) -> InputError:
 def first_line(error: BaseException) -> str:
     """What an error says in one line; its type where it says nothing."""
     return (str(error) or type(error).__name__).splitlines()[0]
+
+
+def printable(text: str) -> str:
+    """`text` with what would steer a terminal, or can't be written, as escapes."""
+    return _STRANGE.sub(lambda match: match[0].encode("unicode_escape").decode(), text)

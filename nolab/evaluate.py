@@ -38,7 +38,13 @@ def evaluate_run(
         raise InputError(f"{run.path}: the data set's domain is not the one that the run was trained on")
     if source.input_axes != run.input_axes:
         raise InputError(f"{run.path}: the data set's input varies along other axes than the run's")
-    levels = [tuple(shape) for shape in run.state["spec"]["levels"]]
+    fields = run.trained_on.fields
+    if (len(source.input_names), len(source.output_names)) != (fields.in_channels, fields.out_channels):
+        raise InputError(
+            f"{run.path}: the data set has {len(source.input_names)} input and {len(source.output_names)} output "
+            f"channels, the run was trained on {fields.in_channels} and {fields.out_channels}"
+        )
+    levels = list(run.trained_on.levels)
     if shapes is None:
         shapes = [*levels, *_finer(source, levels)]
     for shape in shapes:

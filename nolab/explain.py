@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
+from traceback import walk_tb
 
 import yaml
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
@@ -14,6 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from nolab.errors import InputError, unknown
 
+_LIBRARIES = ("hydra", "omegaconf", "antlr4", "yaml")
 _NO_GROUPS = ("hydra", "__pycache__")
 _MOST_NAMES = 32
 
@@ -25,6 +27,16 @@ def explained(config_name: str = "config") -> Iterator[None]:
         yield
     except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
         raise explain(error, config_name) from error
+    except Exception as error:
+        if _raised_in(error) not in _LIBRARIES:
+            raise
+        raise explain(error, config_name) from error
+
+
+def _raised_in(error: Exception) -> str:
+    """The package whose code raised an error: the libraries check little of what overrides say."""
+    frames = list(walk_tb(error.__traceback__))
+    return frames[-1][0].f_globals.get("__name__", "").partition(".")[0] if frames else ""
 
 
 def explain(error: Exception, config_name: str = "config") -> InputError:

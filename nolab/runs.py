@@ -1,9 +1,8 @@
 """Runs on disk: their figures, and their models put to use."""
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
-from math import prod
+import re
+from collections.abc import Iterator, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,23 +10,24 @@ import numpy as np
 import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
-from yaml import YAMLError
 
 from nolab import registry
 from nolab.composition import resolved
 from nolab.config import SELECTORS, RunConfig, validate
 from nolab.data.geometry import check_box, geometry_tensors
-from nolab.data.normalizer import Normalizer
 from nolab.data.pyramid import Normalizers
 from nolab.device import choose_device
 from nolab.errors import InputError, first_line, unknown
-from nolab.fields import FieldBatch, OperatorSpec
-from nolab.frames import follow_on
-from nolab.grid import Domain, input_shape, shape_name
+from nolab.explain import explained
+from nolab.fields import FieldBatch
+from nolab.grid import Domain, shape_name
 from nolab.models import build_model
 from nolab.precision import arithmetic
 from nolab.tracking.run_directory import CHECKPOINTS, CONFIG, SUMMARY
+from nolab.tracking.run_files import read_mapping
 from nolab.training.checkpoint import CHOICES, PREVIOUS, load_checkpoint
+from nolab.training.room import built_within_memory
+from nolab.training.spec import TrainedOn
 
 _TRUST = "--trust, or load_run(…, trust=True)"
 
@@ -56,7 +56,7 @@ def read_config(path: Path) -> DictConfig:
 
     Raises
     ------
-    InputError : there is no such run, or its config is damaged.
+    InputError : there is no such run, or its config is damaged or not resolved.
     """
     if not path.is_dir():
         raise InputError(f"{path}: no such run directory")
@@ -64,12 +64,14 @@ def read_config(path: Path) -> DictConfig:
     if not file.is_file():
         raise InputError(f"{path}: not a run directory of nolab (it has no {CONFIG})")
     try:
-        config = OmegaConf.load(file)
-    except (YAMLError, OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{file}: damaged: {first_line(error)}") from error
-    if not isinstance(config, DictConfig):
-        raise InputError(f"{file}: expected a mapping of config keys")
-    return config
+        config = read_mapping(file)
+    except InputError as error:
+        raise InputError(f"{file}: {error}") from error
+    for key, value in _leaves(config):
+        # A run's config is written resolved; resolving one of somebody else's would read the environment.
+        if isinstance(value, str) and "${" in value:
+            raise InputError(f"{file}: {key} is '{value:.80}', a run's config has no interpolations")
+    return OmegaConf.create(config)
 
 
 def refuse_code(config: DictConfig, path: Path, way_out: str) -> None:
@@ -79,24 +81,25 @@ def refuse_code(config: DictConfig, path: Path, way_out: str) -> None:
     ------
     InputError : naming the code, and the flag that trusts it.
     """
-    for group, values in resolved(config).items():
-        for code in _code_named(values, SELECTORS.get(group)):
+    for key, value in _leaves(resolved(config)):
+        names = re.split(r"[.\[]", key)
+        if "_target_" in names or (names[-1] == SELECTORS.get(names[0]) and registry.is_outside(value)):
             raise InputError(
-                f"{path}: its {group} is code outside nolab ({code}), which is imported only "
+                f"{path}: its {names[0]} is code outside nolab ({value}), which is imported only "
                 f"if you trust the run: {way_out}"
             )
 
 
-def _code_named(values: Any, selector: str | None) -> Iterator[str]:
-    """Code outside nolab that a group names; `selector` is the key that names the group's parts."""
-    if isinstance(values, Mapping):
-        for key, value in values.items():
-            if key == "_target_" or (key == selector and registry.is_outside(value)):
-                yield str(value)
-            yield from _code_named(value, selector)
-    elif isinstance(values, list):
-        for value in values:
-            yield from _code_named(value, selector)
+def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Values of a config at any depth, by their dotted keys."""
+    if isinstance(value, dict) and value:
+        for name, child in value.items():
+            yield from _leaves(child, f"{key}.{name}" if key else str(name))
+    elif isinstance(value, list):
+        for i, child in enumerate(value):
+            yield from _leaves(child, f"{key}[{i}]")
+    else:
+        yield key, value
 
 
 class Run:
@@ -140,7 +143,9 @@ class Run:
         changed = cast(DictConfig, OmegaConf.merge(self.config, OmegaConf.from_dotlist(list(overrides))))
         if not self._trust:
             refuse_code(changed, self.path, _TRUST)
-        return validate(resolved(changed))
+        with explained():
+            plain = resolved(changed)
+        return validate(plain)
 
     @property
     def finished(self) -> bool:
@@ -161,9 +166,9 @@ class Run:
                 f"{self.path}: not finished (no {SUMMARY}); go on with nolab train resume={self.path}"
             )
         try:
-            return json.loads(file.read_text(encoding="utf-8"))
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise InputError(f"{file}: damaged: {error}") from error
+            return read_mapping(file)
+        except InputError as error:
+            raise InputError(f"{file}: {error}") from error
 
     @cached_property
     def state(self) -> dict[str, Any]:
@@ -173,27 +178,37 @@ class Run:
         ------
         InputError : it is missing or damaged.
         """
-        folder = self.path / CHECKPOINTS
         try:
-            return load_checkpoint(folder / f"{self._checkpoint}.pt")
+            return load_checkpoint(self._file)
         except InputError as error:
-            if self._checkpoint != "last" or not (folder / PREVIOUS).is_file():
+            if self._checkpoint != "last" or not self._file.with_name(PREVIOUS).is_file():
                 raise
             raise InputError(
                 f"{error}; the one before it: --checkpoint previous, or checkpoint='previous'"
             ) from error
 
     @cached_property
+    def trained_on(self) -> TrainedOn:
+        """The fields that the model was trained on, as the checkpoint describes them.
+
+        Raises
+        ------
+        InputError : the checkpoint describes none; naming the part.
+        """
+        try:
+            return TrainedOn.from_dict(self.state["spec"])
+        except InputError as error:
+            raise InputError(f"{self._file}: damaged: {error}") from error
+
+    @property
     def domain(self) -> Domain:
         """The physical domain that the model was trained on."""
-        return Domain.from_dict(self._spec["domain"])
+        return self.trained_on.domain
 
-    @cached_property
+    @property
     def normalizers(self) -> Normalizers:
         """The normalisers of input and output that the model was trained with."""
-        saved = self._spec["normalizers"]
-        parts = (Normalizer(tuple(saved[k]["mean"]), tuple(saved[k]["std"])) for k in ("input", "output"))
-        return Normalizers(*parts)
+        return self.trained_on.normalizers
 
     @cached_property
     def model(self) -> nn.Module:
@@ -204,21 +219,18 @@ class Run:
         InputError : the weights do not fit the config, or the config names code and is not trusted.
         """
         part = self.settings.model
-        spec = self._spec
-        fields = OperatorSpec(
-            len(spec["input_names"]),
-            len(spec["output_names"]),
-            self.domain,
-            input_shape(self._finest, self.input_axes),
-            follow_on(spec["input_names"], spec["output_names"]),
+        build = partial(
+            build_model, part.name, part.options, self.trained_on.fields, is_target=part.is_target
         )
-        model = build_model(part.name, part.options, fields, is_target=part.is_target)
+        model = built_within_memory(build, self.device, training=False)
         try:
             model.load_state_dict(self.state["model"])
             if self.state["ema"] is not None:
                 for parameter, average in zip(model.parameters(), self.state["ema"]["average"], strict=True):
+                    if average.shape != parameter.shape:
+                        raise ValueError(f"an average of shape {tuple(average.shape)}")
                     parameter.data.copy_(average)
-        except (RuntimeError, ValueError, KeyError, TypeError) as error:
+        except Exception as error:  # a file's values raise nearly anything; none of it is a bug of ours
             raise InputError(
                 f"{self.path}: the checkpoint does not fit the run's model ({first_line(error)})"
             ) from error
@@ -286,20 +298,14 @@ class Run:
     @property
     def input_axes(self) -> tuple[int, ...] | None:
         """Axes of the domain on which the input varies, None for all of them."""
-        axes = self._spec["input_axes"]
-        return None if axes is None else tuple(axes)
+        return self.trained_on.input_axes
 
     @property
-    def _finest(self) -> tuple[int, ...]:
-        """Grid of the finest training level."""
-        return tuple(max(self._spec["levels"], key=prod))
-
-    @property
-    def _spec(self) -> dict[str, Any]:
-        return self.state["spec"]
+    def _file(self) -> Path:
+        return self.path / CHECKPOINTS / f"{self._checkpoint}.pt"
 
     def _checked_inputs(self, fields: torch.Tensor) -> torch.Tensor:
-        channels, ndim = len(self._spec["input_names"]), self.domain.grid_ndim
+        channels, ndim = len(self.trained_on.input_names), self.domain.grid_ndim
         if fields.ndim == ndim + 1 and channels == 1:
             fields = fields.unsqueeze(1)
         if fields.ndim != ndim + 2 or fields.shape[1] != channels or len(fields) == 0:
@@ -331,7 +337,7 @@ class Run:
 
     def _grid(self, fields: torch.Tensor, coords: np.ndarray | None) -> tuple[int, ...]:
         """The output's grid: the input's, and on axes on which that does not vary `coords`' or the finest."""
-        other = self._finest if coords is None else coords.shape[1:]
+        other = self.trained_on.finest if coords is None else coords.shape[1:]
         if coords is not None and len(other) != self.domain.ndim:
             raise InputError(f"coords: shape {coords.shape}, expected ({self.domain.ndim}, then the grid)")
         axes = range(self.domain.ndim) if self.input_axes is None else self.input_axes

@@ -11,7 +11,7 @@ import types
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from nolab.errors import InputError, unknown
+from nolab.errors import InputError, printable, unknown
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -107,6 +107,8 @@ def _convert_scalar(value: Any, hint: type, where: str) -> Any:
         return float(value)
     if hint is int and number and math.isfinite(value) and value == int(value):
         return int(value)
+    if hint is str and isinstance(value, str) and printable(value) != value:
+        raise InputError(f"{where}: expected a text without control characters, got {value!a}")
     if hint in (bool, str) and isinstance(value, hint):
         return value
     raise InputError(f"{where}: expected {_SCALARS.get(hint, hint)}, got {value!r}")

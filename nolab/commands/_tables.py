@@ -5,6 +5,8 @@ from typing import TextIO
 from rich.console import Console
 from rich.table import Table
 
+from nolab.errors import printable
+
 
 def print_table(columns: list[str], rows: list[list[str]], file: TextIO) -> None:
     """A plain table; columns of figures to the right, text and the first column to the left."""
@@ -14,7 +16,7 @@ def print_table(columns: list[str], rows: list[list[str]], file: TextIO) -> None
         last = i == len(columns) - 1  # may be long: the choices of a group
         table.add_column(column, justify="right" if figures else "left", no_wrap=not last, overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(printable, row))
     plain = {"file": file, "markup": False, "emoji": False}  # brackets in cells are meant, e.g. units
     console = Console(**plain)
     if not console.is_terminal:

@@ -9,7 +9,7 @@ from pathlib import Path
 from nolab.commands._arguments import make_parser
 from nolab.compare.comparison import Comparison, Options, compare
 from nolab.compare.export import as_csv, as_dict
-from nolab.errors import InputError
+from nolab.errors import InputError, printable
 from nolab.tracking.run_directory import write_text
 
 _MOST_NOTES = 10
@@ -109,6 +109,6 @@ def _print(comparison: Comparison, *, plot: bool) -> None:
 
 def _note(lines: Sequence[str]) -> None:
     for line in lines[:_MOST_NOTES]:
-        print(line, file=sys.stderr)
+        print(printable(line), file=sys.stderr)
     if len(lines) > _MOST_NOTES:
         print(f"… and {len(lines) - _MOST_NOTES} more", file=sys.stderr)

@@ -26,7 +26,12 @@ def main(arguments: Sequence[str]) -> int:
         for name in ("coords", "weights", "queries")
     }
     output = options.output or options.input.with_suffix(".prediction.npy")
-    np.save(output, run.predict(inputs, **places))
+    predicted = run.predict(inputs, **places)
+    try:
+        with output.open("wb") as file:
+            np.save(file, predicted)
+    except OSError as error:
+        raise InputError(f"--output: can't write {output}: {error.strerror}") from error
     print(output)
     return 0
 
@@ -34,13 +39,12 @@ def main(arguments: Sequence[str]) -> int:
 def _read(path: Path) -> "np.ndarray":
     import numpy as np
 
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path}: not a .npy file of numbers ({error})") from error
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
-        raise InputError(f"{path}: expected one array of real numbers (.npy)")
-    return array
+    from nolab.data.importers.numpy_files import map_npy
+
+    array = map_npy(path)
+    if isinstance(array, str):
+        raise InputError(f"{path}: not a .npy file of numbers: {array}")
+    return np.array(array.all())
 
 
 def _parser() -> argparse.ArgumentParser:

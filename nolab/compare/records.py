@@ -1,6 +1,5 @@
 """Finished runs read from their files, by the thousand and without PyTorch."""
 
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,13 +8,10 @@ from math import isfinite, nan
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from nolab.errors import InputError, first_line
+from nolab.errors import InputError
 from nolab.sweeps.attempt import FOLDER, runs_of
 from nolab.tracking.run_directory import CONFIG, ENVIRONMENT, METRICS, SUMMARY
-
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's reads ten times as fast
+from nolab.tracking.run_files import check_no_link, check_size, read_mapping, read_records
 
 
 @dataclass(frozen=True)
@@ -53,11 +49,12 @@ class RunRecord:
     @cached_property
     def metrics(self) -> list[dict[str, Any]]:
         """Records of `metrics.jsonl` in order; lines that a kill cut off are left out."""
-        return list(_lines(self.path / METRICS))
+        return [record for _, record in read_records(self.path / METRICS)]
 
     def records(self, figure: str) -> Iterator[dict[str, Any]]:
         """Records of `metrics.jsonl` that hold a figure; the other lines are read, and not parsed."""
-        return (record for record in _lines(self.path / METRICS, f'"{figure}"') if figure in record)
+        lines = read_records(self.path / METRICS, f'"{figure}"')
+        return (record for _, record in lines if figure in record)
 
     def curve(self, x: str, y: str) -> list[tuple[float, float]]:
         """Points (x, y) of the records that hold both figures, in order; y may be NaN."""
@@ -122,35 +119,26 @@ def _read(path: Path) -> RunRecord:
     if not (path / SUMMARY).is_file():
         raise InputError("unfinished")
     summary = _mapping(path / SUMMARY)
+    _check_metrics(path / METRICS)
     environment = _mapping(path / ENVIRONMENT) if (path / ENVIRONMENT).is_file() else {}
     return RunRecord(path, dict(_flat(_mapping(path / CONFIG))), summary, environment)
 
 
 def _mapping(file: Path) -> dict[str, Any]:
     try:
-        text = file.read_text(encoding="utf-8")
-        data = json.loads(text) if file.suffix == ".json" else yaml.load(text, _Loader)
-    except (OSError, UnicodeDecodeError, ValueError, yaml.YAMLError, RecursionError) as error:
-        raise InputError(f"{file.name} is damaged ({first_line(error)})") from error
-    if not isinstance(data, dict):
-        raise InputError(f"{file.name} is damaged (no mapping)")
-    return data
+        return read_mapping(file)
+    except InputError as error:
+        raise InputError(f"{file.name}: {error}") from error
 
 
-def _lines(file: Path, holding: str = "") -> Iterator[dict[str, Any]]:
+def _check_metrics(file: Path) -> None:
+    """Lines are read late, and by those who can't skip the run any more."""
     try:
-        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return
-    for line in lines:
-        if holding not in line:
-            continue
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(record, dict):
-            yield record
+        check_no_link(file)
+        if file.exists():
+            check_size(file)
+    except InputError as error:
+        raise InputError(f"{file.name}: {error}") from error
 
 
 def _flat(node: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import numpy as np
 import torch
 
 from nolab import registry
+from nolab.data._disk import check_disk
+from nolab.data._store_format import DTYPE
 from nolab.data.generation import ensure_store
 from nolab.data.importers.assemble import assemble
 from nolab.data.importers.hdf5 import is_store
@@ -46,6 +49,8 @@ class GeneratedSource:
         self.input_names = description.input_names
         self.output_names = description.output_names
         self._shapes, self._counts = description.shapes, counts
+        points = sum(map(prod, description.shapes)) * len(description.output_names)
+        check_disk(data_dir, sum(counts.values()) * points * DTYPE.itemsize)
         kept = {"counts": counts, "seed": seed, "data_dir": data_dir, "device": device, "workers": workers}
         self._ensure: Callable[[], Path] = partial(ensure_store, problem, asdict(options), **kept)
         self._like: Callable[..., GeneratedSource] = partial(GeneratedSource, problem, **kept)

@@ -15,7 +15,12 @@ def geometric_counts(batch_size: float, delta: float, n_levels: int) -> tuple[fl
     Source: arXiv 2505.12940, the sample allocation by δ = n_ℓ / n_{ℓ+1}.
     """
     finest = n_levels - 1
-    return tuple(rounded(batch_size * delta ** (finest - level)) for level in range(n_levels))
+    try:
+        return tuple(rounded(batch_size * delta ** (finest - level)) for level in range(n_levels))
+    except OverflowError as error:
+        raise InputError(
+            f"sampling: batch_size {batch_size:g} times delta {delta:g} to the power of {finest} is no count"
+        ) from error
 
 
 def rounded(count: float) -> float:

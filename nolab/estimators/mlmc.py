@@ -49,7 +49,7 @@ class Options:
     def __post_init__(self) -> None:
         check(0 < self.batch_size < float("inf"), "batch_size", self.batch_size, "> 0")
         check(1 <= self.delta < float("inf"), "delta", self.delta, "a number >= 1")
-        check(bool(np.isfinite(self.alpha).all()), "alpha", self.alpha, "finite")
+        check(bool(np.all(np.abs(self.alpha) <= 1e6)), "alpha", self.alpha, "from -1e6 to 1e6")
 
 
 def build(options: Options, n_samples: int, n_levels: int, seed: int) -> Estimator:

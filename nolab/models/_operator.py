@@ -18,6 +18,8 @@ from nolab.models._checkpointing import Checkpointed
 from nolab.models._spectral_block import channel_mlp, spectral_block
 from nolab.schema import check
 
+_MOST, _MOST_LAYERS = 2**20, 1024  # beyond them sizes overflow before any memory is asked for
+
 Skip = Literal["linear", "identity", "soft-gating"]
 
 
@@ -48,8 +50,10 @@ class OperatorOptions:
     def __post_init__(self) -> None:
         modes = as_tuple(self.n_modes)
         check(bool(modes) and min(modes) >= 1, "n_modes", self.n_modes, "at least 1 on every axis")
-        for name in ("hidden_channels", "n_layers"):
+        check(max(modes) <= _MOST, "n_modes", self.n_modes, f"at most {_MOST}")
+        for name, most in (("hidden_channels", _MOST), ("n_layers", _MOST_LAYERS)):
             check(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
+            check(getattr(self, name) <= most, name, getattr(self, name), f"at most {most}")
         check(
             self.lifting_channel_ratio >= 0, "lifting_channel_ratio", self.lifting_channel_ratio, "at least 0"
         )

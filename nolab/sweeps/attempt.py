@@ -6,10 +6,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from nolab import processes
+from nolab.errors import InputError
+from nolab.schema import from_mapping
 from nolab.tracking.run_directory import write_json
+from nolab.tracking.run_files import read_mapping
 
 FOLDER = ".sweeps"
 JOBS = "jobs"
@@ -113,9 +116,9 @@ def _process(num: int) -> str:
 def read_record(file: Path) -> JobRecord | None:
     """A job's record, None where there is none or it can't be read."""
     try:
-        data: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        return JobRecord(**{f.name: data[f.name] for f in fields(JobRecord)})
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        data = read_mapping(file)
+        return from_mapping(JobRecord, data) if len(data) == len(fields(JobRecord)) else None
+    except InputError:
         return None
 
 
@@ -124,5 +127,7 @@ def runs_of(sweep: Path) -> list[Path]:
     above = sweep.parts[: len(sweep.parts) - 1 - sweep.parts[::-1].index(FOLDER)]
     output_dir = Path(*above)
     records = (read_record(file) for file in sorted(sweep.glob(f"**/{JOBS}/*.json")))
-    runs = dict.fromkeys(output_dir / record.run for record in records if record and record.run)
-    return [run for run in runs if run.is_dir()]
+    named = dict.fromkeys(Path(record.run) for record in records if record and record.run)
+    # "../x" is no run of this folder.
+    inside = [run for run in named if run.parts and ".." not in run.parts and not run.is_absolute()]
+    return [output_dir / run for run in inside if (output_dir / run).is_dir()]

@@ -1,6 +1,5 @@
 """The run directory that belongs to a job, held by one process at a time."""
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import filelock
-import yaml
 
 from nolab.errors import InputError
 from nolab.sweeps.identity import job_identity
@@ -19,6 +17,7 @@ from nolab.tracking.run_directory import (
     create_run_directory,
     write_json,
 )
+from nolab.tracking.run_files import read_mapping
 
 
 class HeldElsewhere(Exception):
@@ -88,8 +87,8 @@ def claim(config: Mapping[str, Any]) -> Iterator[Claim]:
 def _earlier(pointer: Path, identity: str) -> Path | None:
     """The directory that an earlier attempt used, if it still is that job's."""
     try:
-        name = str(json.loads(pointer.read_text(encoding="utf-8"))["run"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        name = str(read_mapping(pointer)["run"])
+    except (InputError, KeyError):
         return None
     run_dir = pointer.parent.parent / name
     if run_dir.name != name or name.startswith(".") or not run_dir.is_dir():  # "../x" is no run of ours
@@ -97,8 +96,8 @@ def _earlier(pointer: Path, identity: str) -> Path | None:
     if not (run_dir / CONFIG).is_file():  # killed before its first file
         return run_dir
     try:
-        config = yaml.safe_load((run_dir / CONFIG).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError):
+        config = read_mapping(run_dir / CONFIG)
+    except InputError:
         return None
     # A finished run may have been trained on with a larger budget: then it is another job's.
-    return run_dir if isinstance(config, dict) and job_identity(config) == identity else None
+    return run_dir if job_identity(config) == identity else None

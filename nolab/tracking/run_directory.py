@@ -139,7 +139,7 @@ def reported(path: Path) -> Iterator[None]:
 def write_text(path: Path, text: str) -> None:
     """Write atomically: a reader sees the old file or the new one, never a part."""
     with replacing(path) as file:
-        file.write(text.encode())
+        file.write(text.encode(errors="backslashreplace"))
 
 
 def write_json(path: Path, data: Any) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from nolab.tracking.run_directory import METRICS, SUMMARY, finite, reported, write_json, write_text
+from nolab.tracking.run_files import read_records
 
 Record = dict[str, Any]
 
@@ -58,11 +59,7 @@ class FileSink:
 def _drop_records_after(path: Path, step: int) -> None:
     """A resumed run repeats the steps after its checkpoint; their first records go."""
     kept = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            record = json.loads(line)
-            if record.get("step", 0) <= step:
-                kept.append(line)
-        except (ValueError, AttributeError, TypeError, RecursionError):  # the line that a kill cut off
-            continue
+    for line, record in read_records(path):
+        if isinstance(at := record.get("step", 0), int | float) and at <= step:
+            kept.append(line)
     write_text(path, "".join(line + "\n" for line in kept))

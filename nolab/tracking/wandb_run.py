@@ -1,11 +1,11 @@
 """A run on Weights & Biases: the calls of its library, which may fail, hang or take long."""
 
-import json
 import os
 from pathlib import Path
 from typing import Any
 
 from nolab.tracking.run_directory import METRICS, finite
+from nolab.tracking.run_files import read_records
 from nolab.tracking.sinks import Record
 from nolab.tracking.wandb_login import logged_in
 
@@ -29,9 +29,8 @@ class WandbRun:
     def __init__(self, run_dir: Path, config: dict[str, Any], **options: str | None) -> None:
         self._run = _start(run_dir, config, **options)
         self._first = self._run.starting_step  # the first step that W&B does not have
-        past = run_dir / METRICS
-        for line in past.read_text(encoding="utf-8").splitlines() if past.exists() else ():
-            self.log(json.loads(line))
+        for _, record in read_records(run_dir / METRICS):
+            self.log(record)
 
     def log(self, record: Record) -> None:
         """Send a record; those of one step make one row."""

@@ -5,7 +5,8 @@ before anything is generated or trained); :meth:`Setup.load` reads the data.
 """
 
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -36,6 +37,7 @@ from nolab.training.gradient import GradientEngine
 from nolab.training.graphs import CudaCapture, TermGraphs
 from nolab.training.memory import enough_for
 from nolab.training.ranks import ALONE, Ranks
+from nolab.training.room import built_within_memory
 from nolab.training.slots import GradientSlots
 
 log = logging.getLogger(__name__)
@@ -164,10 +166,11 @@ def prepare(config: RunConfig, ranks: Ranks = ALONE) -> Setup:
         input_shape(hierarchy.finest.shape, source.input_axes),
         follow_on(source.input_names, source.output_names),
     )
+    part = config.model
+    build = partial(build_model, part.name, part.options, spec, is_target=part.is_target)
     smaller = "make it smaller by its options under model, or use a device with more memory"
     with enough_for("the model's parameters", smaller, device):
-        model = build_model(config.model.name, config.model.options, spec, is_target=config.model.is_target)
-        model = model.to(device)
+        model = built_within_memory(build, device, training=True).to(device)
     if config.checkpointing:
         set_checkpointing(model)
     for mode in dict.fromkeys(mode for schedule in (own, *precision) for mode in schedule.modes):
@@ -280,18 +283,3 @@ def _points(config: RunConfig, hierarchy: Hierarchy) -> PointSampler:
     shapes = tuple(level.shape for level in hierarchy.levels)
     domain = Domain(hierarchy.domain.grid_axes)  # scattered points are drawn by their place in the list
     return build_points(config.points.name, options, domain, config.seed, shapes, nevals)
-
-
-def spec(setup: Setup, normalizers: Normalizers) -> dict:
-    """What a checkpoint needs so that a model can be used without its data; plain values only."""
-    return {
-        "domain": setup.hierarchy.domain.to_dict(),
-        "input_names": list(setup.source.input_names),
-        "output_names": list(setup.source.output_names),
-        "input_axes": None if setup.source.input_axes is None else list(setup.source.input_axes),
-        "normalizers": {
-            key: {"mean": list(value["mean"]), "std": list(value["std"])}
-            for key, value in asdict(normalizers).items()
-        },
-        "levels": [list(level.shape) for level in setup.hierarchy.levels],
-    }

@@ -15,7 +15,8 @@ from nolab.errors import InputError, first_line
 from nolab.saved import number, tensor_like, whole
 from nolab.training.clock import Clock
 from nolab.training.optimizer import load_optimizer
-from nolab.training.setup import Setup, spec
+from nolab.training.setup import Setup
+from nolab.training.spec import spec
 
 if TYPE_CHECKING:
     from nolab.training.trainer import Trainer

@@ -1,6 +1,5 @@
 """`train` and `resume`: from a config to a finished run directory."""
 
-import json
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -16,6 +15,7 @@ from nolab.runs import Run, read_config, refuse_code
 from nolab.tracking import run_directory as folder
 from nolab.tracking.environment import environment
 from nolab.tracking.progress import ProgressView, View
+from nolab.tracking.run_files import check_no_links_within, read_mapping
 from nolab.training.checkpoint import Found, newest_checkpoint, set_aside_damaged
 from nolab.training.execution import carry_out
 from nolab.training.ranks import Ranks, joined
@@ -100,6 +100,7 @@ def resume(
     """
     path = Path(run_dir)
     own = read_config(path)
+    check_no_links_within(path)
     if config is not None:
         own.update({key: config[key] for key in RESUMABLE})
     config = _overridden(own, overrides)
@@ -147,9 +148,10 @@ def _write_config(run_dir: Path, plain: dict[str, Any]) -> None:
 
 def _sweep_of(run_dir: Path) -> str | None:
     try:
-        return json.loads((run_dir / folder.ENVIRONMENT).read_text(encoding="utf-8"))["sweep"]
-    except (OSError, ValueError, KeyError, TypeError):
+        sweep = read_mapping(run_dir / folder.ENVIRONMENT).get("sweep")
+    except InputError:
         return None
+    return sweep if isinstance(sweep, str) else None
 
 
 def _overridden(config: DictConfig, overrides: Sequence[str]) -> DictConfig:

@@ -245,7 +245,7 @@ class TestCheckpoint:
 class TestPredict:
     def test_no_array_file(self, refused, run_dir, tmp_path):
         (tmp_path / "x.npy").write_text("hello")
-        assert "not a .npy file" in refused("predict", str(run_dir), str(tmp_path / "x.npy"))
+        assert "not a complete .npy file" in refused("predict", str(run_dir), str(tmp_path / "x.npy"))
 
     def test_pickled_array(self, refused, run_dir, tmp_path):
         np.save(tmp_path / "x.npy", np.array([_Evil(str(tmp_path / "ran"))], dtype=object), allow_pickle=True)

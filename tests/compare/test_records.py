@@ -43,13 +43,13 @@ def test_a_record_holds_config_figures_and_curve(tmp_path):
     ("file", "content", "reason"),
     [
         ("summary.json", None, "unfinished"),
-        ("summary.json", b"{", r"summary.json is damaged"),
-        ("summary.json", b"[1]", r"summary.json is damaged \(no mapping\)"),
-        ("summary.json", b"[" * 100_000, r"summary.json is damaged"),
-        ("summary.json", b"\xff\xfe", r"summary.json is damaged"),
-        ("config.yaml", b"a: [", r"config.yaml is damaged"),
-        ("config.yaml", b"!!python/object/apply:os.system ['true']", r"config.yaml is damaged"),
-        ("environment.json", b"null", r"environment.json is damaged"),
+        ("summary.json", b"{", r"summary.json: damaged"),
+        ("summary.json", b"[1]", r"summary.json: damaged: expected a mapping"),
+        ("summary.json", b"[" * 100_000, r"summary.json: damaged"),
+        ("summary.json", b"\xff\xfe", r"summary.json: damaged"),
+        ("config.yaml", b"a: [", r"config.yaml: damaged"),
+        ("config.yaml", b"!!python/object/apply:os.system ['true']", r"config.yaml: damaged"),
+        ("environment.json", b"null", r"environment.json: damaged: expected"),
     ],
 )
 def test_what_can_not_be_read_is_skipped_by_name(tmp_path, file, content, reason):

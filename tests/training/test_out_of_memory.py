@@ -185,7 +185,7 @@ with open("/proc/self/statm") as sizes:
 limit = mapped + int(sys.argv[1]) * 2**20
 resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 assert free_memory(torch.device("cpu")) <= int(sys.argv[1]) * 2**20
-nolab.training.train.draw_pictures = lambda *_: None
+nolab.training.execution.draw_pictures = lambda *_: None
 sys.exit(main(["train", *sys.argv[2:]]))
 """
 

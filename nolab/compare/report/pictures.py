@@ -39,7 +39,7 @@ def pictures(runs: Sequence[RunRecord], limit: int) -> dict[int, str]:
 
 def embedded(file: Path) -> str | None:
     """A PNG as the data URI of a WebP at most 1000 pixels wide; None for a file that is none."""
-    if not file.is_file():
+    if not file.is_file() or file.is_symlink() or file.parent.is_symlink():  # another file's picture
         return None
     try:
         with warnings.catch_warnings():

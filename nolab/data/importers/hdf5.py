@@ -75,6 +75,9 @@ def _walk(
     for name in group:
         if len(found) + len(refused) > _MOST_OBJECTS:
             raise InputError(f"{group.file.filename}: holds more than {_MOST_OBJECTS} objects")
+        if isinstance(name, bytes):
+            refused[f"{prefix}{name!r}"] = "its name is no UTF-8"
+            continue
         if name.startswith("#"):  # MATLAB's own bookkeeping
             continue
         # Links are looked at before anything is opened: one to another file is never followed.

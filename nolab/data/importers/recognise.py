@@ -13,7 +13,7 @@ from nolab.data.importers.pdebench import read_pdebench
 from nolab.data.importers.pt import open_pt, open_pt_folder
 from nolab.data.importers.the_well import open_well, read_well, split_folders
 from nolab.data.importers.zarr_folder import is_zarr, open_zarr
-from nolab.errors import InputError
+from nolab.errors import InputError, first_line
 
 
 def _open_hdf5(path: Path) -> Contents:
@@ -73,7 +73,16 @@ def _recognise(path: Path, key: str) -> Contents:
         return _folder(path, key)
     if path.suffix.lower() not in _READERS:
         raise InputError(f"{key}: {path} has no ending that nolab knows: {', '.join(_READERS)}, or a folder")
-    return _READERS[path.suffix.lower()](path)
+    return _read(path)
+
+
+def _read(path: Path) -> Contents:
+    try:
+        return _READERS[path.suffix.lower()](path)
+    except InputError:
+        raise
+    except Exception as error:  # what formats say of themselves may be anything; none of it is a bug of ours
+        raise InputError(f"{path}: damaged, or not what its ending says ({first_line(error)})") from error
 
 
 def _folder(path: Path, key: str) -> Contents:
@@ -85,7 +94,7 @@ def _folder(path: Path, key: str) -> Contents:
     if ".pt" in endings:
         return open_pt_folder(path)
     if files := _split_files(path, key):
-        return _merged({split: _READERS[file.suffix](file) for split, file in files.items()})
+        return _merged({split: _read(file) for split, file in files.items()})
     if ".npy" in endings:
         return open_npy_folder(path)
     found = ", ".join(sorted(file.name for file in path.iterdir())[:8]) or "nothing"
