@@ -83,11 +83,16 @@ def refuse_code(config: DictConfig, path: Path, way_out: str) -> None:
     """
     for key, value in _leaves(resolved(config)):
         names = re.split(r"[.\[]", key)
-        if "_target_" in names or (names[-1] == SELECTORS.get(names[0]) and registry.is_outside(value)):
-            raise InputError(
-                f"{path}: its {names[0]} is code outside nolab ({value}), which is imported only "
-                f"if you trust the run: {way_out}"
-            )
+        if "_target_" in names:
+            named = key.partition("._target_")[0]
+        elif names[-1] == SELECTORS.get(names[0]) and registry.is_outside(value):
+            named = key.rpartition(".")[0]
+        else:
+            continue
+        raise InputError(
+            f"{path}: its {named} is code outside nolab ({value}), which is imported only if you trust the run: "
+            f"{way_out}"
+        )
 
 
 def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
@@ -140,10 +145,10 @@ class Run:
                 raise InputError(
                     f"override '{override}': write key=value; only {', '.join(allowed)} may change here"
                 )
-        changed = cast(DictConfig, OmegaConf.merge(self.config, OmegaConf.from_dotlist(list(overrides))))
-        if not self._trust:
-            refuse_code(changed, self.path, _TRUST)
         with explained():
+            changed = cast(DictConfig, OmegaConf.merge(self.config, OmegaConf.from_dotlist(list(overrides))))
+            if not self._trust:
+                refuse_code(changed, self.path, _TRUST)
             plain = resolved(changed)
         return validate(plain)
 

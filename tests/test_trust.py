@@ -24,11 +24,11 @@ from nolab.runs import refuse_code
                     "phases": [{"estimator": "fine"}, {"estimator": "mine.x"}],
                 }
             },
-            "sampling is code outside nolab (mine.x)",
+            "sampling.phases[1] is code outside nolab (mine.x)",
         ),
         (
             {"model": {"name": "fno", "deep": [{"deeper": {"_target_": "os.system"}}]}},
-            "model is code outside",
+            "model.deep[0].deeper is code outside",
         ),
         ({"a": "mine.x", "sampling": {"estimator": "${a}"}}, "sampling is code outside nolab (mine.x)"),
     ],

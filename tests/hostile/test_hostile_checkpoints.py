@@ -149,10 +149,10 @@ def test_the_message_names_file_and_part(refused, run_dir, tmp_path):
 @pytest.mark.parametrize(
     ("part", "value", "said"),
     [
-        ("step", "x", "step is no number"),
-        ("step", 10**30, "step is no number"),
-        ("clock", {"train": float("nan")}, "clock is no number"),
-        ("target_seconds", [], "target_seconds is no number"),
+        ("step", "x", "checkpoint's step does not fit"),
+        ("step", 10**30, "checkpoint's step does not fit"),
+        ("clock", {"train": float("nan")}, "checkpoint's clock does not fit"),
+        ("target_seconds", [], "checkpoint's target_seconds does not fit"),
         ("model", {}, "does not fit"),
         ("optimizer", {"state": 3}, "does not fit"),
         ("rng", {"cpu": 3}, "does not fit"),
@@ -195,7 +195,7 @@ def test_an_archive_that_unpacks_to_more_than_it_is(refused, run_dir):
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in members.items():
             archive.writestr(name, content + bytes(2**22 if name.endswith(".pkl") else 0))
-    assert "declares" in refused("evaluate", str(run_dir))
+    assert "compressed entries" in refused("evaluate", str(run_dir))
 
 
 def test_a_pickle_that_asks_for_terabytes(refused, run_dir, tmp_path):
