@@ -82,7 +82,7 @@ def test_the_state_is_plain_and_comes_back_as_it_was():
     moments = exact_moments(population()).blended(of_variances([3, 2, 1]), 0.3)
     state = moments.state_dict()
     assert all(isinstance(value, (list, float, int)) for value in state.values())
-    back = Moments.from_state(state)
+    back = Moments.from_state(state, 3)
     assert back.covariance.tolist() == moments.covariance.tolist()
     assert back.mean.tolist() == moments.mean.tolist()
     assert back.n_samples == moments.n_samples

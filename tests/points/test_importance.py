@@ -124,7 +124,7 @@ def test_an_earlier_state_comes_back_and_an_empty_one_forgets() -> None:
 
 def test_a_state_of_other_grids_is_refused() -> None:
     with pytest.raises(
-        ValueError, match=r"residuals of the grid 3x3 is \(8,\) of torch.float64, expected \(9,\)"
+        ValueError, match=r"residuals of the grid 3x3 is \(8,\) of .*, expected \(9,\) of torch.float64"
     ):
         sampler("importance", (3, 3), neval=2).load_state_dict({"scheme": {"3x3": torch.ones(8)}})
     with pytest.raises(ValueError, match="learns nothing"):

@@ -220,6 +220,7 @@ def largest_file(size):
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
+@pytest.mark.slow
 def test_pytorchs_writer_meets_a_full_disk(made, config):
     size = (made[2] / "checkpoints" / "last.pt").stat().st_size
     with largest_file(size // 2), pytest.raises(RunFailure) as caught:

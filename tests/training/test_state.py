@@ -57,7 +57,7 @@ def kinds(tmp_path_factory):
         yield cache(lambda name: Kind(folder, *KINDS[name]))
 
 
-@pytest.mark.parametrize("kind", map(named, KINDS))
+@pytest.mark.parametrize("kind", [named(kind) for kind in KINDS])
 def test_what_was_saved_is_taken_back(kinds, kind):
     state = deepcopy(kinds(kind).state)
     again = state_of(kinds(kind).restored(deepcopy(state)))
@@ -142,6 +142,7 @@ ANY = [
     ("points", put("points", {"scheme": {"9x9": torch.zeros(3)}})),
     ("points", put("points", {"neval": {7: 3}})),
     ("points", put("points", 3)),
+    ("ema", put("ema", {"steps": 1, "average": []})),
     ("rng", put("rng", "cpu", torch.zeros(3))),
     ("rng", put("rng", "cpu", lambda t: torch.zeros_like(t))),
     ("rng", put("rng", {})),
@@ -178,7 +179,6 @@ OWN = {
         ("estimator", put("estimator", "candidate", "sizes", [0.0, 0.0])),
         ("estimator", put("estimator", "candidate", "sizes", [0.0, 1e9])),
         ("estimator", put("estimator", "candidate", "sizes", [1.0])),
-        ("ema", put("ema", {"steps": 1, "average": []})),
         ("slots", put("slots", {"kept": {}})),
     ],
     "delayed": [
