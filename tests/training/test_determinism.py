@@ -8,8 +8,10 @@ from omegaconf import OmegaConf
 from training_support import same_bits
 
 import nolab
+from nolab.config import validate
 from nolab.device import deterministic_kernels, make_deterministic
 from nolab.errors import RunFailure
+from nolab.training.setup import prepare
 
 SMALL_FNO = ("model.n_modes=4", "model.hidden_channels=6", "model.n_layers=2", "hierarchy=two")
 GRID = ("dataset.n_train=16", "dataset.n_test=4", "dataset.resolution=17", "dataset.finest=17", *SMALL_FNO)
@@ -76,6 +78,16 @@ def test_a_seed_gives_the_same_bits_twice_and_another_seed_others(experiment, da
     assert first.summary["final/rel_l2"] != other.summary["final/rel_l2"]
     recorded = json.loads((first.path / "environment.json").read_text())
     assert recorded["deterministic"] is True
+
+
+def test_initial_weights_follow_the_seed(tiny):
+    def weights(seed):
+        config = nolab.compose(tiny(f"seed={seed}"))
+        return prepare(validate(OmegaConf.to_container(config, resolve=True))).model.state_dict()
+
+    first, again, other = (weights(seed) for seed in (0, 0, 1))
+    assert same_bits(first, again)
+    assert not same_bits(first, other)
 
 
 @pytest.mark.slow
