@@ -26,8 +26,13 @@ class NotWritten(RunFailure):
     """A file of a run could not be written; what stood under its name before is whole."""
 
     def __init__(self, path: Path, error: Exception) -> None:
+        super().__init__(path, error)  # what it is made of again in another process
+        self._path, self._error = path, error
+
+    def __str__(self) -> str:
+        error = self._error
         reason = error.strerror if isinstance(error, OSError) and error.strerror else first_line(error)
-        super().__init__(f"{path} can't be written ({reason})")
+        return f"{self._path} can't be written ({reason})"
 
 
 def create_run_directory(output_dir: Path, name: str) -> Path:

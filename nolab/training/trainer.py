@@ -13,6 +13,7 @@ from nolab.errors import RunFailure
 from nolab.metrics.resources import EnergyMeter, reset_peak_memory
 from nolab.plan import Plan
 from nolab.tracking.progress import View
+from nolab.tracking.run_directory import NotWritten
 from nolab.tracking.sinks import Record, Sink
 from nolab.training.accounts import figures_of, status_of, training_figures
 from nolab.training.budget import Budget
@@ -112,8 +113,15 @@ class Trainer:
                 self._loop(stop, view)
                 self.guard.flush()
             except NonFiniteLoss as error:
-                self.save("failed.pt")
-                raise NonFiniteLoss(f"{error}. State saved in {self.checkpoints / 'failed.pt'}") from None
+                raise NonFiniteLoss(f"{error}. {self._kept('failed.pt')}") from None
+
+    def _kept(self, name: str) -> str:
+        """What became of the state that is saved now: the reason why is told all the same."""
+        try:
+            self.save(name)
+        except NotWritten as error:
+            return f"Its state is lost: {error}"
+        return f"State saved in {self.checkpoints / name}"
 
     def _measure(self, plan: Plan) -> None:
         """What a step like `plan` costs; the first process's figures are everyone's."""
