@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import pickle
 import resource
 import shutil
 import subprocess
@@ -18,9 +19,10 @@ from training_support import interrupt, same_bits
 
 import nolab
 from nolab.errors import InputError, RunFailure
-from nolab.tracking.run_directory import held
+from nolab.tracking.run_directory import NotWritten, held
 from nolab.tracking.sinks import FileSink
 from nolab.training.checkpoint import save_checkpoint
+from nolab.training.guard import NonFiniteLoss
 
 RUN = ("budget.steps=6", "evaluation.times=3", "optimizer.ema=0.9", "evaluation.checkpoint_seconds=1e-9")
 
@@ -207,6 +209,20 @@ def test_a_full_disk_ends_the_run_and_not_what_it_was_worth(made, config, monkey
     nolab.resume(run_dir)
     assert same_bits(state_of(run_dir), state_of(made[2]))
     assert records(run_dir) == records(made[2])
+
+
+def test_a_loss_that_is_not_finite_is_told_though_its_state_is_lost(config, monkeypatch):
+    full_from(monkeypatch, ".failed.pt.tmp", 1)
+    wrong = OmegaConf.merge(config, {"optimizer": {"lr": 1e30}})
+    with pytest.raises(NonFiniteLoss, match=r"at step .* Its state is lost: .*failed.pt can't be written"):
+        nolab.train(wrong)
+
+
+def test_a_failed_write_is_the_same_in_another_process():
+    error = NotWritten(Path("last.pt"), OSError(28, "No space left on device"))
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is NotWritten
+    assert str(again) == str(error) == "last.pt can't be written (No space left on device)"
 
 
 @contextmanager
