@@ -98,11 +98,14 @@ def _convert_sequence(value: Any, origin: type, args: tuple, where: str) -> Any:
     return origin(convert(item, hint, f"{where}[{i}]") for i, item in enumerate(items))
 
 
+_TOO_LARGE = 10**300  # floats end at 1.8e308
 _SCALARS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 
 
 def _convert_scalar(value: Any, hint: type, where: str) -> Any:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if number and isinstance(value, int) and abs(value) >= _TOO_LARGE:
+        raise InputError(f"{where}: expected {_SCALARS.get(hint, hint)} of at most 300 digits")
     if hint is float and number:
         return float(value)
     if hint is int and number and math.isfinite(value) and value == int(value):

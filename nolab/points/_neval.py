@@ -1,6 +1,5 @@
 """N_eval, the number of points in the loss, in all the ways in which a user may give it."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -89,7 +88,7 @@ def _parse_amount(value: Any, key: str) -> Amount:
             raise InputError(
                 f"{key}: 1.0 could mean one point or all of them; write 1 for one point, null for all"
             )
-        if value >= 1 and math.isfinite(value) and value == int(value):
+        if 1 <= value < 1e300 and value == int(value):
             return int(value)
         if 0 < value < 1:
             return float(value)

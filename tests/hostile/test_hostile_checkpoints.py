@@ -150,11 +150,8 @@ def test_the_message_names_file_and_part(refused, run_dir, tmp_path):
     ("part", "value", "said"),
     [
         ("step", "x", "checkpoint's step does not fit"),
-        ("step", 10**30, "checkpoint's step does not fit"),
         ("clock", {"train": float("nan")}, "checkpoint's clock does not fit"),
         ("target_seconds", [], "checkpoint's target_seconds does not fit"),
-        ("model", {}, "does not fit"),
-        ("optimizer", {"state": 3}, "does not fit"),
         ("rng", {"cpu": 3}, "does not fit"),
     ],
 )

@@ -40,7 +40,7 @@ def test_damage_is_refused_in_words(tmp_path: Path, formats: tuple[str, ...]) ->
     outcomes = []
 
     @settings(
-        max_examples=60,
+        max_examples=50,
         deadline=None,
         database=None,
         derandomize=True,
@@ -55,7 +55,7 @@ def test_damage_is_refused_in_words(tmp_path: Path, formats: tuple[str, ...]) ->
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_thousands_of_damages_are_refused_in_words(tmp_path: Path, seed: int) -> None:
     paths = os.pathsep.join([*sys.path, os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
@@ -89,6 +89,18 @@ def _declared(path: Path, **arguments) -> None:
             file.create_dataset(name, (10**12, 5, 5), "<f4", **arguments)
 
 
+def _well_of_words(path: Path) -> None:
+    data_support.FORMATS["well.hdf5"][0](path)
+    with h5py.File(path, "r+") as file:
+        file.attrs["n_spatial_dims"] = "two"
+
+
+def _names_of_two_lines(path: Path) -> None:
+    data_support.FORMATS["plain.h5"][0](path)
+    with h5py.File(path, "r+") as file:
+        file.move("x", "x\ny")
+
+
 def _names_that_are_no_text(path: Path) -> None:
     data_support.FORMATS["plain.h5"][0](path)
     with h5py.File(path, "r+") as file:
@@ -104,6 +116,8 @@ ABSURD = {
     ),
     "contiguous": (_declared, "d.h5", "is incomplete: 0 of"),
     "compact filter": (lambda path: _declared(path, chunks=(10, 5, 5), compression="gzip"), "d.h5", "0 of"),
+    "attributes": (_well_of_words, "d.h5", "damaged, or not what its ending says"),
+    "lines": (_names_of_two_lines, "d.h5", r"dataset.input: 'x'"),
     "names": (_names_that_are_no_text, "d.h5", "dataset.input"),
     "npy header": (
         lambda path: path.write_bytes(b"\x93NUMPY\x01\x00\x40\x00{'descr': (((((".ljust(200)),

@@ -24,20 +24,21 @@ def _found(cases: int, seed: int, folder: Path, seconds: float) -> list[dict]:
     assert done.returncode == 0, done.stderr[-3000:]
     *found, last = map(json.loads, done.stdout.splitlines())
     assert last["tried"] >= cases
-    assert not any(folder.iterdir()), "something was written"
+    written = [path.name for path in folder.iterdir() if path.name != ".hypothesis"]
+    assert written == []
     return found
 
 
 def test_wrong_overrides_are_refused_in_words(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("nolab.commands.train._train", override_support.prepared)
-    outcomes = override_support.found(30, 0, BASES[:3])
-    assert len(outcomes) >= 30
+    outcomes = override_support.found(12, 0, BASES[:2])
+    assert len(outcomes) >= 12
     assert [case for case in outcomes if case[1] is not None] == []
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_thousands_of_wrong_overrides_are_refused_in_words(tmp_path, seed):
     assert _found(1000, seed, tmp_path, 3000) == []
 
@@ -53,12 +54,24 @@ ABSURD = [
     ("delta=1e308", "is no count"),
     ("sampling.batch_size=1e308", "is no count"),
     ("seed=1e30", "below 2**63"),
+    ("optimizer.lr=" + "9" * 400, "at most 300 digits"),
+    ("dataset.n_train=" + "9" * 400, "at most 300 digits"),
+    ("neval=" + "9" * 400, "must be a whole number"),
     ("budget=0", "Config group override must be a string"),
     ("seed=" + "9" * 5000, "5000 digits"),
 ]
 
 
-@pytest.mark.parametrize(("override", "said"), ABSURD, ids=[o[:40] for o, _ in ABSURD])
+_ALWAYS = ("model.hidden_channels=1000000", "dataset.n_train=1000000000000", "delta=1e308", "budget=0")
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        pytest.param(*case, id=case[0][:40], marks=[] if case[0] in _ALWAYS else pytest.mark.slow)
+        for case in ABSURD
+    ],
+)
 def test_absurd_sizes_are_refused_by_what_they_need(refused, override, said, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     message = refused("info", "device=cpu", "tracking=none", override)

@@ -143,7 +143,6 @@ def test_nothing_in_a_config_is_resolved(refused, run_dir, value, monkeypatch):
 @pytest.mark.parametrize(
     ("text", "other", "where"),
     [
-        ("  name: fno\n", "  name: fno\n  _target_: os.getcwd\n", "model"),
         ("  name: fno\n", "  name: fno\n  more: {deep: [{_target_: os.getcwd}]}\n", "model.more.deep[0]"),
         ("  levels: null\n", "  levels: [{_target_: os.getcwd}]\n", "hierarchy.levels[0]"),
         ("  problem: darcy\n", "  problem: darcy\n  _target_: {}\n", "dataset"),

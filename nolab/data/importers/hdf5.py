@@ -75,8 +75,8 @@ def _walk(
     for name in group:
         if len(found) + len(refused) > _MOST_OBJECTS:
             raise InputError(f"{group.file.filename}: holds more than {_MOST_OBJECTS} objects")
-        if isinstance(name, bytes):
-            refused[f"{prefix}{name!r}"] = "its name is no UTF-8"
+        if isinstance(name, bytes) or not name.isprintable():
+            refused[f"{prefix}{name!r}"] = "its name is no plain text"
             continue
         if name.startswith("#"):  # MATLAB's own bookkeeping
             continue

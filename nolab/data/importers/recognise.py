@@ -78,11 +78,18 @@ def _recognise(path: Path, key: str) -> Contents:
 
 def _read(path: Path) -> Contents:
     try:
-        return _READERS[path.suffix.lower()](path)
+        contents = _READERS[path.suffix.lower()](path)
     except InputError:
         raise
     except Exception as error:  # what formats say of themselves may be anything; none of it is a bug of ours
         raise InputError(f"{path}: damaged, or not what its ending says ({first_line(error)})") from error
+    for name in (
+        *contents.refused,
+        *(name for grids in contents.splits.values() for part in grids for name in part),
+    ):
+        if not name.isprintable():
+            raise InputError(f"{path}: damaged: an array is named {name!r:.80}")
+    return contents
 
 
 def _folder(path: Path, key: str) -> Contents:
