@@ -13,9 +13,9 @@ import torch
 
 _PROGRAM = """
 import sys
-from nolab.training import train
+from nolab.training import execution
 from nolab.cli import main
-train.draw_pictures = lambda *_: None  # half of so short a job
+execution.draw_pictures = lambda *_: None  # half of so short a job
 sys.exit(main())
 """
 STEPS = 20

@@ -1,4 +1,7 @@
-"""The command line as a user meets it: real processes, in an empty folder."""
+"""The command line as a user meets it, in an empty folder.
+
+Every command runs in a process of its own once; what else it prints is looked at in this one.
+"""
 
 import json
 import signal
@@ -9,7 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests_support import tiny_overrides
 
+from nolab.cli import main
 from nolab.registry import names
 
 
@@ -17,17 +22,47 @@ def summary_of(run_dir: str | Path) -> dict:
     return json.loads((Path(run_dir) / "summary.json").read_text())
 
 
-def test_train_evaluate_predict(nolab, tiny, tmp_path):
-    done = nolab("train", *tiny("dataset.resolution=33"))
+@pytest.fixture
+def here(capsys, monkeypatch, tmp_path):
+    """The command line in this process, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "")  # what the command sets ends with the test
+    monkeypatch.setattr(sys, "argv", [])
+
+    def run(*arguments):
+        capsys.readouterr()
+        code = main(list(arguments))
+        return subprocess.CompletedProcess(arguments, code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def trained(data_dir, tmp_path_factory):
+    """The finished process of a run whose data are finer than its hierarchy; tests only read."""
+    folder = tmp_path_factory.mktemp("trained")
+    overrides = tiny_overrides(data_dir, folder / "outputs", "dataset.resolution=33")
+    command = [sys.executable, "-m", "nolab", "train", *overrides]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
+
+
+def run_dir_of(done):
     assert done.returncode == 0, done.stderr
-    run_dir = Path(done.stdout.splitlines()[-1])
+    return Path(done.stdout.splitlines()[-1])
+
+
+def test_train(trained):
+    run_dir = run_dir_of(trained)
     for name in ("config.yaml", "environment.json", "metrics.jsonl", "summary.json", "plots/prediction.png"):
         assert (run_dir / name).is_file()
     assert {p.name for p in (run_dir / "checkpoints").iterdir()} == {"last.pt", "best.pt"}
-    assert "17x17" in done.stdout
-    assert "zero-shot" in done.stdout  # the stored 33² grid is finer than the hierarchy
-    assert "step 4" in done.stderr
+    assert "17x17" in trained.stdout
+    assert "zero-shot" in trained.stdout  # the stored 33² grid is finer than the hierarchy
+    assert "step 4" in trained.stderr
 
+
+def test_evaluate(trained, nolab, here):
+    run_dir = run_dir_of(trained)
     evaluated = nolab("evaluate", str(run_dir), "--json")
     assert evaluated.returncode == 0, evaluated.stderr
     errors = json.loads(evaluated.stdout)
@@ -35,18 +70,26 @@ def test_train_evaluate_predict(nolab, tiny, tmp_path):
     for level, values in errors.items():
         assert values["rel_l2"] == pytest.approx(summary_of(run_dir)[f"final/rel_l2/{level}"], rel=1e-4)
 
-    finer = nolab("evaluate", str(run_dir), "dataset.resolution=49", "dataset.n_train=1", "--json")
+    finer = here("evaluate", str(run_dir), "dataset.resolution=49", "dataset.n_train=1", "--json")
     assert list(json.loads(finer.stdout)) == ["9x9", "17x17", "49x49"], finer.stderr
 
+
+def test_predict(trained, nolab, tmp_path):
     np.save(tmp_path / "x.npy", np.full((2, 12, 20), 3.0))
-    predicted = nolab("predict", str(run_dir), "x.npy")
+    predicted = nolab("predict", str(run_dir_of(trained)), "x.npy")
     assert predicted.returncode == 0, predicted.stderr
     assert np.load(tmp_path / predicted.stdout.strip()).shape == (2, 1, 12, 20)
 
 
-def test_summary_has_every_name(nolab, tiny):
-    done = nolab("train", *tiny("budget.target_error=0.9"))
-    summary = summary_of(done.stdout.splitlines()[-1])
+def test_metrics_have_a_record_per_step_and_evaluation(trained):
+    records = [json.loads(line) for line in (run_dir_of(trained) / "metrics.jsonl").read_text().splitlines()]
+    assert [r["step"] for r in records if "train/loss" in r] == [1, 2, 3, 4]
+    assert [r["step"] for r in records if "eval/rel_l2" in r] == [2, 4]
+    assert records[-1]["cost/train_s"] >= records[0]["cost/train_s"] > 0
+
+
+def test_summary_has_every_name(here, tiny):
+    summary = summary_of(run_dir_of(here("train", *tiny("budget.target_error=0.9"))))
     names = {f"cost/{b}_s" for b in ("train", "eval", "log", "warmup")}
     names |= {"cost/steps", "cost/fine_equivalents", "cost/flops", "cost/peak_mem_gib", "cost/energy_j"}
     names |= {"cost/saved_gib", "precision/skipped_steps"}
@@ -73,16 +116,8 @@ def test_summary_has_every_name(nolab, tiny):
     assert summary["cost/fine_equivalents"] == pytest.approx(4 + 8 * ratio)
 
 
-def test_metrics_have_a_record_per_step_and_evaluation(nolab, tiny):
-    run_dir = Path(nolab("train", *tiny()).stdout.splitlines()[-1])
-    records = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
-    assert [r["step"] for r in records if "train/loss" in r] == [1, 2, 3, 4]
-    assert [r["step"] for r in records if "eval/rel_l2" in r] == [2, 4]
-    assert records[-1]["cost/train_s"] >= records[0]["cost/train_s"] > 0
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signals_write_a_checkpoint_and_exit_cleanly(nolab, tiny, tmp_path, number):
+def test_signals_write_a_checkpoint_and_exit_cleanly(here, tiny, tmp_path, number):
     command = [sys.executable, "-m", "nolab", "train", *tiny("budget.steps=1000000", "evaluation.times=1000")]
     with subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -103,17 +138,17 @@ def test_signals_write_a_checkpoint_and_exit_cleanly(nolab, tiny, tmp_path, numb
     assert (run_dir / "checkpoints" / "last.pt").is_file()
     assert not (run_dir / "summary.json").exists()  # unfinished
     shorter = ("train", f"resume={run_dir}", "budget.steps=null", "budget.seconds=0.001")
-    resumed = nolab(*shorter)  # the seconds are over already: what is left is the summary
+    resumed = here(*shorter)  # the seconds are over already: what is left is the summary
     assert resumed.returncode == 0, resumed.stderr
     assert (run_dir / "summary.json").is_file()
-    again = nolab(*shorter)
+    again = here(*shorter)
     assert again.returncode == 2
     assert "finished" in again.stderr
 
 
-def test_generate_prints_the_store_and_reuses_it(nolab, tiny, tmp_path):
+def test_generate_prints_the_store_and_reuses_it(nolab, here, tiny, tmp_path):
     arguments = (*tiny("dataset.n_train=5"), f"data_dir={tmp_path / 'stores'}")
-    first, second = nolab("generate", *arguments), nolab("generate", *arguments)
+    first, second = nolab("generate", *arguments), here("generate", *arguments)
     assert first.returncode == second.returncode == 0, first.stderr
     assert first.stdout == second.stdout
     assert Path(first.stdout.strip()).suffix == ".h5"
@@ -142,8 +177,8 @@ def test_cfg_job_prints_the_config_and_runs_nothing(nolab, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_info(nolab):
-    choices = nolab("info").stdout
+def test_info(nolab, here):
+    choices = here("info").stdout
     assert "sampling" in choices
     assert "darcy" in choices
     described = nolab("info", "model=tfno", "delta=4")
@@ -168,7 +203,7 @@ def test_tab_completion(nolab, line, expected):
     assert set(expected.split()) <= set(done.stdout.split())
 
 
-def test_a_users_own_model_and_data_plug_in(nolab, tiny, tmp_path):
+def test_a_users_own_model_and_data_plug_in(nolab, here, tiny, tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text(
         """
 import numpy as np
@@ -205,9 +240,12 @@ def waves(samples):
     done = nolab("train", "--config-dir", "my", "model=mine", "dataset=mine", *keep, PYTHONPATH=str(tmp_path))
     assert done.returncode == 0, done.stderr
     run_dir = done.stdout.splitlines()[-1]
-    refused = nolab("evaluate", run_dir, PYTHONPATH=str(tmp_path))
+    refused = here("evaluate", run_dir)
     assert refused.returncode == 2
     assert "mine.Affine" in refused.stderr
-    trusted = nolab("evaluate", run_dir, "--trust", "--json", PYTHONPATH=str(tmp_path))
+    assert "mine" not in sys.modules
+    monkeypatch.syspath_prepend(tmp_path)
+    trusted = here("evaluate", run_dir, "--trust", "--json")
     assert trusted.returncode == 0, trusted.stderr
     assert list(json.loads(trusted.stdout)) == ["9", "17"]
+    del sys.modules["mine"]

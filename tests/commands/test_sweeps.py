@@ -24,7 +24,8 @@ from tests_support import tiny_overrides
 
 import nolab
 
-JOBS = ("sampling=fine,coarse,mlmc", "delta=2,4", "seed=0,1")  # 12
+FEW = ("sampling=fine,coarse,mlmc", "seed=0,1")  # 6
+MANY = (*FEW, "delta=2,4")  # 12
 
 
 def same_results(a: Path, b: Path) -> bool:
@@ -39,30 +40,35 @@ def same_results(a: Path, b: Path) -> bool:
     return True
 
 
-@pytest.fixture
-def whole(data_dir, tmp_path, monkeypatch) -> Path:
+def whole(data_dir: Path, output_dir: Path, jobs: tuple[str, ...]) -> Path:
     """Output folder of the same jobs as single runs, none of them interrupted."""
-    keys_values = (job.split("=") for job in JOBS)
+    keys_values = (job.split("=") for job in jobs)
     values = ([f"{key}={value}" for value in given.split(",")] for key, given in keys_values)
     for job in product(*values):
-        overrides = tiny_overrides(data_dir, tmp_path / "whole", *job, *LENGTH)
+        overrides = tiny_overrides(data_dir, output_dir, *job, *LENGTH)
         nolab.train(nolab.compose(overrides), overrides=overrides)
-    return tmp_path / "whole"
+    return output_dir
 
 
-def test_a_sweep_that_is_killed_and_stopped_ends_with_the_same_bits(data_dir, tmp_path, whole):
-    output_dir = tmp_path / "cut"
-    command = ["train", "-m", *tiny_overrides(data_dir, output_dir, *JOBS, *LENGTH)]
+@pytest.mark.parametrize(
+    ("jobs", "total", "killed_after"), [(FEW, 6, 1), pytest.param(MANY, 12, 2, marks=pytest.mark.slow)]
+)
+def test_a_sweep_that_is_killed_and_stopped_ends_with_the_same_bits(
+    data_dir, tmp_path, jobs, total, killed_after
+):
+    """Killed early, stopped at half, and then let go on to its end."""
+    output_dir, half = tmp_path / "cut", total // 2
+    command = ["train", "-m", *tiny_overrides(data_dir, output_dir, *jobs, *LENGTH)]
 
     killed = start(tmp_path, command)
-    torn = stopped_in_the_middle(killed, output_dir, finished=2)
+    torn = stopped_in_the_middle(killed, output_dir, finished=killed_after)
     killed.send_signal(signal.SIGKILL)
     end(killed)
     before = {file: file.stat().st_mtime_ns for file in summaries(output_dir)}
-    assert 2 <= len(before) < 6
+    assert killed_after <= len(before) < half
 
     stopped = start(tmp_path, command)
-    stopped_in_the_middle(stopped, output_dir, finished=6)
+    stopped_in_the_middle(stopped, output_dir, finished=half)
     stopped.send_signal(signal.SIGINT)
     stopped.send_signal(signal.SIGCONT)
     code, stdout, stderr = end(stopped)
@@ -73,18 +79,18 @@ def test_a_sweep_that_is_killed_and_stopped_ends_with_the_same_bits(data_dir, tm
     assert "resuming" in log_of(output_dir, torn)
     first, second = states(output_dir)
     n = len(before)
-    assert first == ["finished"] * n + ["running"] + ["waiting"] * (11 - n)
+    assert first == ["finished"] * n + ["running"] + ["waiting"] * (total - 1 - n)
     assert re.fullmatch(f"(skipped ){{{n}}}(finished )+interrupted( waiting)+", " ".join(second))
 
     code, stdout, stderr = end(start(tmp_path, command))
     assert code == 0, stderr
     done = second.count("finished") + n
-    assert states(output_dir)[-1] == ["skipped"] * done + ["finished"] * (12 - done)
-    assert len(summaries(output_dir)) == len(list((output_dir / "train").glob("2*"))) == 12
+    assert states(output_dir)[-1] == ["skipped"] * done + ["finished"] * (total - done)
+    assert len(summaries(output_dir)) == len(list((output_dir / "train").glob("2*"))) == total
     assert all(file.stat().st_mtime_ns == time for file, time in before.items())
     assert all(steps(file.parent) == list(range(1, STEPS + 1)) for file in summaries(output_dir))
     assert len({json.loads(f.read_text())["sweep"] for f in output_dir.glob("train/*/environment.json")}) == 1
-    assert same_results(output_dir, whole)
+    assert same_results(output_dir, whole(data_dir, tmp_path / "whole", jobs))
 
 
 def log_of(output_dir: Path, run: Path) -> str:

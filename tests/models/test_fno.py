@@ -120,16 +120,29 @@ def test_positions_are_the_domains_coordinates():
     assert _positions(domain, (5, 4), False, *key) is positions
 
 
-@pytest.mark.parametrize(
-    ("part", "mode", "backend"),
-    [(fno, "fp32", "aot_eager"), (fno, "half", "eager"), (tfno, "fp32", "eager"), (tfno, "mixed", "eager")],
-)
-def test_the_whole_model_compiles_to_one_graph(part, mode, backend):
+# Dynamo takes a second for a layer at a size: one layer by default, and more than one size once.
+COMPILED = [
+    (fno, "half", "eager", 1, (9, 17)),
+    (tfno, "mixed", "eager", 1, (9,)),
+    *(
+        pytest.param(part, mode, backend, 2, (9, 17), marks=pytest.mark.slow)
+        for part, mode, backend in (
+            (fno, "fp32", "aot_eager"),
+            (fno, "half", "eager"),
+            (tfno, "fp32", "eager"),
+            (tfno, "mixed", "eager"),
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize(("part", "mode", "backend", "n_layers", "sizes"), COMPILED)
+def test_the_whole_model_compiles_to_one_graph(part, mode, backend, n_layers, sizes):
     """The grid's constants are looked up, not rebuilt, inside the compiled step."""
     torch.compiler.reset()
-    model, cpu = make(part), torch.device("cpu")
+    model, cpu = make(part, n_layers=n_layers), torch.device("cpu")
     compiled = torch.compile(model, backend=backend, fullgraph=True, dynamic=False)
-    for n in (9, 17):
+    for n in sizes:
         batch = FieldBatch(torch.randn(2, 2, n, n), model.domain)
         results = []
         for operator in (compiled, model):

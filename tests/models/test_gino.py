@@ -163,7 +163,7 @@ def test_frames_are_rolled_out():
         field = torch.cat([field[:, 1:], frame], dim=1)
 
 
-@pytest.mark.parametrize("encoder", ["gno", "distance"])
+@pytest.mark.parametrize("encoder", ["gno", pytest.param("distance", marks=pytest.mark.slow)])
 def test_the_whole_model_compiles_to_one_graph(encoder):
     model, batch = make_float32(encoder=encoder, n_layers=1), one(cloud(), 0)
     batch = replace(batch, **{name: value.float() for name, value in tensors_of(batch).items()})

@@ -14,11 +14,11 @@ from functools import partial
 number, *arguments = sys.argv[1:]
 from nolab.cli import main
 from nolab.tracking.wandb_sink import WandbSink
-from nolab.training import train
+from nolab.training import execution
 from nolab.training.trainer import Trainer
 
-train.WandbSink = partial(WandbSink, patience=3.0)
-train.draw_pictures = lambda *_: None
+execution.WandbSink = partial(WandbSink, patience=3.0)
+execution.draw_pictures = lambda *_: None
 original = Trainer._step
 
 def step(self, share):

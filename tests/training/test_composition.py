@@ -19,13 +19,23 @@ def weights(run):
     return torch.cat([torch.view_as_real(p + 0j).flatten() for p in run.state["model"].values()])
 
 
+AXES = (["fine", "coarse", "mlmc", "mixed"], ["null", "16"], ["fp32", "amp_bf16"], ["fno", "tfno"])
+PAIRS = {
+    (sampling, neval, precision, AXES[3][(i // 2 + j) % 2])
+    for i, sampling in enumerate(AXES[0])
+    for j, (neval, precision) in enumerate(zip(AXES[1], AXES[2][:: 1 - 2 * (i % 2)], strict=True))
+}
+"""Eight of the 32 choices, among which any two choices of different axes meet."""
+
+
+def test_any_two_choices_meet():
+    for a, b in itertools.combinations(range(4), 2):
+        assert {(row[a], row[b]) for row in PAIRS} == set(itertools.product(AXES[a], AXES[b]))
+
+
 @pytest.mark.parametrize(
     ("sampling", "neval", "precision", "model"),
-    list(
-        itertools.product(
-            ["fine", "coarse", "mlmc", "mixed"], ["null", "16"], ["fp32", "amp_bf16"], ["fno", "tfno"]
-        )
-    ),
+    [pytest.param(*row, marks=() if row in PAIRS else pytest.mark.slow) for row in itertools.product(*AXES)],
 )
 def test_choices_compose(tiny, sampling, neval, precision, model):
     overrides = [f"sampling={sampling}", f"neval={neval}", f"precision={precision}", f"model={model}"]
@@ -99,8 +109,11 @@ def test_neuraloperators_own_darcy_files(tiny):
     assert run.summary["final/rel_l2/32x32"] < 0.4
 
 
-@pytest.mark.parametrize("precision", ["fp32", "schedule"])
-def test_a_compiled_run_has_the_same_errors(tiny, monkeypatch, precision):
+@pytest.mark.parametrize(
+    ("precision", "n_layers"),
+    [("fp32", 1), *(pytest.param(name, 2, marks=pytest.mark.slow) for name in ("fp32", "schedule"))],
+)
+def test_a_compiled_run_has_the_same_errors(tiny, monkeypatch, precision, n_layers):
     """Compiled to graphs, not to machine code, which would take minutes."""
     made, original = [], torch.compile
 
@@ -109,7 +122,7 @@ def test_a_compiled_run_has_the_same_errors(tiny, monkeypatch, precision):
         return original(model, backend="eager", fullgraph=True, **options)
 
     monkeypatch.setattr(torch, "compile", graphs_only)
-    common = ("sampling=mlmc", f"precision={precision}")
+    common = ("sampling=mlmc", f"precision={precision}", f"model.n_layers={n_layers}")
     plain, compiled = train(tiny, *common), train(tiny, *common, "compile=true")
     assert made == [{"dynamic": False}]
     assert compiled.summary["final/rel_l2"] == pytest.approx(plain.summary["final/rel_l2"], rel=1e-5)

@@ -65,11 +65,12 @@ def test_mean_over_plans_converges_to_the_fine_gradient(scheme):
 
 @pytest.mark.parametrize("scope", ["shared", "per_sample"])
 @pytest.mark.parametrize("scheme", ["random", "stratified", "sobol", "epoch", "importance"])
-def test_drawn_points_are_unbiased_for_mse(scheme, scope):
+@pytest.mark.parametrize(("neval", "steps"), [(80, 100), pytest.param(40, 300, marks=pytest.mark.slow)])
+def test_drawn_points_are_unbiased_for_mse(scheme, scope, neval, steps):
     """Importance learns from the errors while it draws: it is unbiased in every state."""
-    engine, full = make_engine(neval=40, scheme=scheme, scope=scope), make_engine()
+    engine, full = make_engine(neval=neval, scheme=scheme, scope=scope), make_engine()
     expected = gradient(full, mean_over(2))
-    drawn = torch.stack([gradient(engine, mean_over(2), step) for step in range(300)])
+    drawn = torch.stack([gradient(engine, mean_over(2), step) for step in range(steps)])
     standard_error = (drawn.var(0).sum() / len(drawn)).sqrt()
     assert (drawn.mean(0) - expected).norm() < 3 * standard_error
     assert 0 < standard_error < 0.2 * expected.norm()
