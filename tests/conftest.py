@@ -1,5 +1,6 @@
 """Shared fixtures: small data, small configs, the command line as a subprocess."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -12,6 +13,15 @@ from tests_support import tiny_overrides
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     torch.set_num_threads(1)  # one process per core already
+
+
+def pytest_collection() -> None:
+    """Thousands of tests are made and none is dropped: a quarter of the time would go into looking for garbage."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)

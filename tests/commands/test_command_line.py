@@ -1,6 +1,6 @@
 """The command line as a user meets it, in an empty folder.
 
-Every command runs in a process of its own once; what else it prints is looked at in this one.
+A process takes seconds to start: what needs none, or has one elsewhere, is run in this one.
 """
 
 import json
@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests_support import tiny_overrides
 
 from nolab.cli import main
 from nolab.registry import names
@@ -37,32 +36,21 @@ def here(capsys, monkeypatch, tmp_path):
     return run
 
 
-@pytest.fixture(scope="module")
-def trained(data_dir, tmp_path_factory):
-    """The finished process of a run whose data are finer than its hierarchy; tests only read."""
-    folder = tmp_path_factory.mktemp("trained")
-    overrides = tiny_overrides(data_dir, folder / "outputs", "dataset.resolution=33")
-    command = [sys.executable, "-m", "nolab", "train", *overrides]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
-
-
 def run_dir_of(done):
     assert done.returncode == 0, done.stderr
     return Path(done.stdout.splitlines()[-1])
 
 
-def test_train(trained):
-    run_dir = run_dir_of(trained)
+def test_train_evaluate_predict(nolab, here, tiny, tmp_path):
+    done = nolab("train", *tiny("dataset.resolution=33"))
+    run_dir = run_dir_of(done)
     for name in ("config.yaml", "environment.json", "metrics.jsonl", "summary.json", "plots/prediction.png"):
         assert (run_dir / name).is_file()
-    assert {p.name for p in (run_dir / "checkpoints").iterdir()} == {"last.pt", "best.pt"}
-    assert "17x17" in trained.stdout
-    assert "zero-shot" in trained.stdout  # the stored 33² grid is finer than the hierarchy
-    assert "step 4" in trained.stderr
+    assert {p.name for p in (run_dir / "checkpoints").iterdir()} == {"last.pt", "previous.pt", "best.pt"}
+    assert "17x17" in done.stdout
+    assert "zero-shot" in done.stdout  # the stored 33² grid is finer than the hierarchy
+    assert "step 4" in done.stderr
 
-
-def test_evaluate(trained, nolab, here):
-    run_dir = run_dir_of(trained)
     evaluated = nolab("evaluate", str(run_dir), "--json")
     assert evaluated.returncode == 0, evaluated.stderr
     errors = json.loads(evaluated.stdout)
@@ -73,16 +61,15 @@ def test_evaluate(trained, nolab, here):
     finer = here("evaluate", str(run_dir), "dataset.resolution=49", "dataset.n_train=1", "--json")
     assert list(json.loads(finer.stdout)) == ["9x9", "17x17", "49x49"], finer.stderr
 
-
-def test_predict(trained, nolab, tmp_path):
     np.save(tmp_path / "x.npy", np.full((2, 12, 20), 3.0))
-    predicted = nolab("predict", str(run_dir_of(trained)), "x.npy")
+    predicted = nolab("predict", str(run_dir), "x.npy")
     assert predicted.returncode == 0, predicted.stderr
     assert np.load(tmp_path / predicted.stdout.strip()).shape == (2, 1, 12, 20)
 
 
-def test_metrics_have_a_record_per_step_and_evaluation(trained):
-    records = [json.loads(line) for line in (run_dir_of(trained) / "metrics.jsonl").read_text().splitlines()]
+def test_metrics_have_a_record_per_step_and_evaluation(here, tiny):
+    run_dir = run_dir_of(here("train", *tiny()))
+    records = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
     assert [r["step"] for r in records if "train/loss" in r] == [1, 2, 3, 4]
     assert [r["step"] for r in records if "eval/rel_l2" in r] == [2, 4]
     assert records[-1]["cost/train_s"] >= records[0]["cost/train_s"] > 0
@@ -146,9 +133,9 @@ def test_signals_write_a_checkpoint_and_exit_cleanly(here, tiny, tmp_path, numbe
     assert "finished" in again.stderr
 
 
-def test_generate_prints_the_store_and_reuses_it(nolab, here, tiny, tmp_path):
+def test_generate_prints_the_store_and_reuses_it(here, tiny, tmp_path):
     arguments = (*tiny("dataset.n_train=5"), f"data_dir={tmp_path / 'stores'}")
-    first, second = nolab("generate", *arguments), here("generate", *arguments)
+    first, second = here("generate", *arguments), here("generate", *arguments)
     assert first.returncode == second.returncode == 0, first.stderr
     assert first.stdout == second.stdout
     assert Path(first.stdout.strip()).suffix == ".h5"
@@ -177,11 +164,11 @@ def test_cfg_job_prints_the_config_and_runs_nothing(nolab, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_info(nolab, here):
+def test_info(here):
     choices = here("info").stdout
     assert "sampling" in choices
     assert "darcy" in choices
-    described = nolab("info", "model=tfno", "delta=4")
+    described = here("info", "model=tfno", "delta=4")
     assert described.returncode == 0, described.stderr
     assert "level consistency" in described.stdout
     assert "64" in described.stdout  # samples at the coarsest of three levels: 4 · 4²

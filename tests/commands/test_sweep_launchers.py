@@ -8,10 +8,14 @@ from tests_support import tiny_overrides
 @pytest.mark.parametrize(
     ("launcher", "batch_sizes"),
     [
-        (("hydra/launcher=joblib", "hydra.launcher.n_jobs=2"), (2, 900, 4)),
-        (("hydra/launcher=submitit_local", "hydra.launcher.timeout_min=5"), (900, 2)),
+        pytest.param(("hydra/launcher=joblib", "hydra.launcher.n_jobs=2"), (2, 900, 4), id="joblib"),
+        pytest.param(
+            ("hydra/launcher=submitit_local", "hydra.launcher.timeout_min=5"),
+            (900, 2),
+            id="submitit",
+            marks=pytest.mark.slow,
+        ),
     ],
-    ids=["joblib", "submitit"],
 )
 def test_jobs_in_other_processes(tmp_path, launcher, batch_sizes):
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")

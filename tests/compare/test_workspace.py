@@ -4,13 +4,13 @@ import json
 import re
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from wandb_workspaces.workspaces import Workspace
 
+import nolab
 from nolab.compare.workspace import build_workspace, save_workspace
 from nolab.errors import InputError
 
@@ -75,10 +75,9 @@ def test_the_library_reads_back_what_it_writes():
     assert wire(again).count('"viewType"') == 13
 
 
-def test_every_name_is_one_that_a_run_has(sections, nolab, tiny):
-    done = nolab("train", *tiny())
-    assert done.returncode == 0, done.stderr
-    run_dir = Path(done.stdout.splitlines()[-1])
+@pytest.mark.pictures
+def test_every_name_is_one_that_a_run_has(sections, tiny):
+    run_dir = nolab.train(nolab.compose(tiny())).path
     records = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
     history = {name for record in records for name, value in record.items() if value is not None}
     figures = json.loads((run_dir / "summary.json").read_text())

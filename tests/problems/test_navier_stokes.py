@@ -8,6 +8,7 @@ import torch
 import torus_support as plain
 
 import nolab
+from nolab.cli import main
 from nolab.data.generation import ensure_store
 from nolab.data.store import Store
 from nolab.errors import InputError, RunFailure
@@ -173,11 +174,11 @@ def test_frames_train(tmp_path):
     assert 0 < run.summary["final/rel_l2/12x12"] < 2
 
 
-def test_space_time_trains_from_the_command_line(nolab):
+def test_space_time_trains_from_the_command_line(capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
     levels = ["hierarchy.levels=[[3,6,6],[3,12,12]]", "model.n_modes=[2,4,4]"]
-    done = nolab("train", *TINY, "dataset.layout=space_time", *levels)
-    assert done.returncode == 0, done.stderr
-    assert "3x12x12" in done.stdout
+    assert main(["train", *TINY, "dataset.layout=space_time", *levels]) == 0
+    assert "3x12x12" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

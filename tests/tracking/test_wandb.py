@@ -64,7 +64,8 @@ def said(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.message for record in caplog.records if record.name.startswith("nolab")]
 
 
-def test_a_real_run_and_its_continuation_say_what_the_files_say(nolab, tiny):
+@pytest.mark.parametrize("goes_on", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_a_real_run_and_its_continuation_say_what_the_files_say(nolab, tiny, goes_on):
     done = nolab("train", *tiny("tracking=wandb", "tracking.group=sweep-7"), **NO_ACCOUNT)
     assert done.returncode == 0, done.stderr
     run_dir = Path(done.stdout.splitlines()[-1])
@@ -90,6 +91,8 @@ def test_a_real_run_and_its_continuation_say_what_the_files_say(nolab, tiny):
     stored = folder / "files" / picture["path"]
     assert stored.read_bytes() == (run_dir / "plots" / "prediction.png").read_bytes()
 
+    if not goes_on:
+        return
     more = nolab("train", f"resume={run_dir}", "budget.steps=6", **NO_ACCOUNT)
     assert more.returncode == 0, more.stderr
     _, newest = offline_folders(run_dir)

@@ -22,8 +22,16 @@ def setup_of(overrides):
     return prepare(validate(OmegaConf.to_container(nolab.compose(overrides), resolve=True)))
 
 
-@pytest.mark.parametrize("sampling", ["fine", "mlmc"])
-@pytest.mark.parametrize("scheme", ["uniform", "random", "stratified", "sobol", "epoch", "importance"])
+SCHEMES = ("uniform", "random", "stratified", "sobol", "epoch", "importance")
+
+
+@pytest.mark.parametrize(
+    ("scheme", "sampling"),
+    [
+        *((scheme, "mlmc") for scheme in SCHEMES),
+        *(pytest.param(scheme, "fine", marks=pytest.mark.slow) for scheme in SCHEMES),
+    ],
+)
 def test_every_scheme_trains(tiny, scheme, sampling):
     run = train(tiny, f"points={scheme}", "neval=16", f"sampling={sampling}", "loss=mse")
     assert run.summary["points/neval/17x17"] == 16

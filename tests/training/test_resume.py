@@ -23,8 +23,18 @@ def interrupted(monkeypatch, tmp_path):
     return lambda config, at: interrupt(monkeypatch, config, at, tmp_path / "outputs")
 
 
-@pytest.mark.parametrize("at", [1, 2, 5])
-@pytest.mark.parametrize("scheme", ["nested", "random"])
+@pytest.mark.parametrize(
+    ("scheme", "at"),
+    [
+        ("nested", 1),
+        ("random", 2),
+        ("nested", 5),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in (("random", 1), ("nested", 2), ("random", 5))
+        ),
+    ],
+)
 def test_resumed_run_ends_with_the_same_bits(tiny, interrupted, at, scheme):
     config = nolab.compose(tiny(*RUN, f"sampling.scheme={scheme}"))
     whole = nolab.train(config)

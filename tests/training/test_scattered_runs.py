@@ -50,8 +50,18 @@ def shapes(data_dir, tmp_path):
     return compose
 
 
-@pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("sampling", ["mlmc", "mlmc sampling.scheme=random"])
+@pytest.mark.parametrize(
+    ("sampling", "model"),
+    [
+        *(("mlmc", model) for model in MODELS),
+        ("mlmc sampling.scheme=random", "mp_pde"),
+        *(
+            pytest.param("mlmc sampling.scheme=random", model, marks=pytest.mark.slow)
+            for model in MODELS
+            if model != "mp_pde"
+        ),
+    ],
+)
 def test_every_model_trains_on_every_level(shapes, model, sampling):
     run = nolab.train(shapes(*f"sampling={sampling}".split(), model=model))
     assert [name for name in run.summary if name.startswith("final/rel_l2/")] == [

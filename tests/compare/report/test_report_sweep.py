@@ -3,12 +3,22 @@
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 from report_support import shown_rows, shown_runs
 
+from nolab.cli import main
 
-def test_a_killed_sweep_is_reported_whole(nolab, tiny, tmp_path, open_report):
+
+def test_a_killed_sweep_is_reported_whole(tiny, tmp_path, open_report, capsys, monkeypatch):
+    """The sweep that is killed is a process of its own; it goes on and is reported in this one."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "")  # what the commands set ends with the test
+    monkeypatch.setattr(sys, "argv", [])
+
+    def here(*command):
+        assert main(list(command)) == 0
+        return capsys.readouterr().out.splitlines()[-1]
+
     arguments = ["train", "-m", *tiny("sampling=fine,mlmc", "seed=0,1")]
     with subprocess.Popen(
         [sys.executable, "-m", "nolab", *arguments],
@@ -22,11 +32,8 @@ def test_a_killed_sweep_is_reported_whole(nolab, tiny, tmp_path, open_report):
         process.kill()
     finished = {path.parent.name for path in tmp_path.glob("outputs/train/*/summary.json")}
     assert 1 <= len(finished) < 4
-    done = nolab(*arguments)
-    assert done.returncode == 0, done.stderr
-    reported = nolab("report", done.stdout.splitlines()[-1])
-    assert reported.returncode == 0, reported.stderr
-    page = open_report(tmp_path / Path(reported.stdout.splitlines()[-1]))
+    sweep = here(*arguments)
+    page = open_report(tmp_path / here("report", sweep))
     assert page.inner_text("#facts").startswith("4 finished runs")
     assert sorted(shown_runs(page, "scatter", "points")) == sorted(shown_rows(page)) == [0, 1, 2, 3]
     text = page.inner_text("body")
