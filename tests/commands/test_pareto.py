@@ -54,7 +54,7 @@ def test_skipped_runs_are_named_ten_at_most(nolab, races):
     assert skipped[0].endswith("begun00: unfinished")
     assert "… and 3 more" in done.stderr
     done = nolab("pareto", *map(str, (races / "damaged", races / "fine0")), "--no-plot")
-    assert "damaged: summary.json is damaged" in done.stderr
+    assert "damaged: summary.json: damaged: " in done.stderr
 
 
 def test_json_and_nothing_else(nolab, races):

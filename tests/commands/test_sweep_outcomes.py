@@ -45,7 +45,7 @@ def test_an_error_that_is_not_the_users_input_stops_no_other_job(command, tiny, 
     (tmp_path / "my_failing_model.py").write_text(
         textwrap.dedent("""
         def build(spec, width):
-            raise RuntimeError("out of memory\\nlong story")
+            raise RuntimeError("no luck\\nlong story")
         """)
     )
     (tmp_path / "my" / "model").mkdir(parents=True)
@@ -55,7 +55,7 @@ def test_an_error_that_is_not_the_users_input_stops_no_other_job(command, tiny, 
     done = command("train", "-m", "--config-dir", "my", *overrides, "model=mine,deeponet", "seed=0")
     assert done.code == 1
     assert states(tmp_path / "outputs") == [["failed", "finished"]]
-    assert done.err[-1].startswith("failed: model=mine: out of memory (its log: ")
+    assert done.err[-1].startswith("failed: model=mine: no luck (its log: ")
     log = Path(done.err[-1].split("its log: ")[1].rstrip(")"))
     assert "Traceback" in log.read_text()
     assert "long story" in log.read_text()

@@ -248,7 +248,7 @@ def test_flops_are_those_of_whole_samples(counts, batch, train):
     ("overrides", "message"),
     [
         (["sampling=mlmc", "sampling.counts=[4,2,1]"], r"sampling\.counts: 3 numbers for 2 levels"),
-        (["sampling=mlmc", "sampling.alpha=nan"], r"sampling\.alpha: must be finite, got nan"),
+        (["sampling=mlmc", "sampling.alpha=nan"], r"sampling\.alpha: must be from -1e6 to 1e6, got nan"),
         (
             ["sampling=mlmc", "sampling.alpha=0", "sampling.counts=[4,0.5]"],
             r"sampling\.alpha: 0\.0 leaves out",

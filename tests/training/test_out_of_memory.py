@@ -169,8 +169,12 @@ def test_an_evaluation_that_does_not_fit_is_named(tiny):
     assert "are free on cpu" in said
 
 
-def test_a_model_that_does_not_fit_is_named_before_anything_is_generated(tiny, tmp_path):
-    said = refusal(nolab.compose(tiny("model.hidden_channels=10000000", f"data_dir={tmp_path / 'none'}")))
+def test_a_model_that_does_not_fit_is_named_before_anything_is_generated(tiny, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes")
+
+    monkeypatch.setattr("nolab.training.setup.build_model", full)
+    said = refusal(nolab.compose(tiny(f"data_dir={tmp_path / 'none'}")))
     assert said.startswith("out of memory: the model's parameters can't be had, ")
     assert not (tmp_path / "none").exists()
 
