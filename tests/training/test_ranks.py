@@ -74,6 +74,7 @@ def found(tmp_path_factory):
     return json.loads((folder / "found.json").read_text())
 
 
+@pytest.mark.xdist_group("two processes")  # their fixture is dear
 class TestTwoProcesses:
     def test_the_gradient_is_that_of_one_process_with_the_whole_plan(self, found):
         assert found["ranks"] == [0, 1]
