@@ -66,40 +66,28 @@ def test_alone_everything_is_ones_own():
     assert ALONE.from_first(lambda: 3) == 3
 
 
-@pytest.fixture(scope="module")
-def found(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("ranks")
-    done = torchrun(str(HERE / "ranks_worker.py"), "found.json", cwd=folder)
+def test_two_processes_are_one_in_float64(tmp_path):
+    """One start of the processes for all laws: each pays its imports."""
+    done = torchrun(str(HERE / "ranks_worker.py"), "found.json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    return json.loads((folder / "found.json").read_text())
-
-
-@pytest.mark.xdist_group("two processes")  # their fixture is dear
-class TestTwoProcesses:
-    def test_the_gradient_is_that_of_one_process_with_the_whole_plan(self, found):
-        assert found["ranks"] == [0, 1]
-        assert len(found["gradients"]) == 9
-        assert max(found["gradients"].values()) < 1e-12, found["gradients"]
-
-    def test_kept_gradients(self, found):
-        assert found["kept"] < 1e-12
-
-    def test_distributed_data_parallel_has_the_same(self, found):
-        assert found["ddp"] < 1e-12
-
-    def test_one_exchange_whatever_the_number_of_terms(self, found):
-        assert found["collectives"] == [1, 1, 1]
-
-    def test_without_samples_there_are_gradients_and_their_hooks(self, found):
-        assert found["without"] == {"hooks": True}
-
-    def test_probes_are_shared_out_and_equal_to_the_bit(self, found):
-        difference, versions = found["probes"]
-        assert difference < 1e-12
-        assert versions == 1
-
-    def test_an_error_of_the_first_is_everyones(self, found):
-        assert found["spoken"] == ["of the first"] * 2
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert found["ranks"] == [0, 1]
+    # The gradient and the losses are those of one process with the whole plan, also where gradients are kept.
+    assert len(found["gradients"]) == 9
+    assert max(found["gradients"].values()) < 1e-12, found["gradients"]
+    assert found["kept"] < 1e-12
+    # PyTorch's DistributedDataParallel has the same.
+    assert found["ddp"] < 1e-12
+    # One exchange, whatever the number of terms.
+    assert found["collectives"] == [1, 1, 1]
+    # A process without samples has gradients, and their hooks ran.
+    assert found["without"] == {"hooks": True}
+    # Probes are shared out, and equal to the bit.
+    difference, versions = found["probes"]
+    assert difference < 1e-12
+    assert versions == 1
+    # An error of the first process is everyone's.
+    assert found["spoken"] == ["of the first"] * 2
 
 
 def state_of(run_dir: Path) -> dict:
