@@ -34,7 +34,8 @@ def page_faults(how):
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs glibc")
 def test_freed_memory_is_used_again():
-    assert page_faults("keep") < 1000 < page_faults("give back")
+    # Usually none; what else the process allocates at that moment may take a part of a freed block.
+    assert 4 * page_faults("keep") < page_faults("give back")
 
 
 class TestPreferredGpu:
